@@ -1,0 +1,173 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A share mapping: one share attached to one server, and how it lives.
+
+The table of transitions below is the only place that says which status may
+follow which: the store's compare-and-swap, the tests and the picture in the
+documentation are made from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Optional
+
+#: What the user wants of a mapping; written by the API alone.
+ATTACHED = "attached"
+DETACHED = "detached"
+
+#: Where a mapping is; what the user sees.
+ATTACHING = "attaching"
+INACTIVE = "inactive"
+ACTIVE = "active"
+DETACHING = "detaching"
+ERROR = "error"
+
+STATUSES = (ATTACHING, INACTIVE, ACTIVE, DETACHING, ERROR)
+
+#: The protocols of shares that can be attached.
+PROTOCOLS = ("NFS", "CEPHFS")
+
+#: The longest tag that a virtio-fs device can carry, in bytes (virtio
+#: specification 1.2, section 5.11.4).
+MAX_TAG = 36
+
+
+@dataclasses.dataclass(frozen=True)
+class Transition:
+    """One line of the life of a mapping.
+
+    :ivar source: the status before, None: there was no mapping
+    :ivar target: the status after, None: the mapping is gone
+    :ivar actor: who writes it: ``api``, ``agent`` or ``operator``
+    :ivar event: what makes it so
+    """
+
+    source: Optional[str]
+    target: Optional[str]
+    actor: str
+    event: str
+
+
+TRANSITIONS = (
+    Transition(None, ATTACHING, "api", "POST"),
+    Transition(ATTACHING, INACTIVE, "agent", "access granted, server off"),
+    Transition(ATTACHING, ACTIVE, "agent", "device plugged"),
+    Transition(ATTACHING, ERROR, "agent", "a step failed"),
+    Transition(INACTIVE, ACTIVE, "agent", "server started"),
+    Transition(INACTIVE, ERROR, "agent", "a step failed"),
+    Transition(ACTIVE, INACTIVE, "agent", "server stopped"),
+    Transition(ACTIVE, ERROR, "agent", "a step failed"),
+    Transition(ERROR, INACTIVE, "agent", "tried again, server off"),
+    Transition(ERROR, ACTIVE, "agent", "tried again, device plugged"),
+    Transition(ERROR, ERROR, "agent", "tried again, failed again"),
+    Transition(ATTACHING, DETACHING, "api", "DELETE"),
+    Transition(INACTIVE, DETACHING, "api", "DELETE"),
+    Transition(ACTIVE, DETACHING, "api", "DELETE"),
+    Transition(ERROR, DETACHING, "api", "DELETE"),
+    Transition(DETACHING, DETACHING, "api", "DELETE again"),
+    Transition(DETACHING, ERROR, "agent", "a step failed"),
+    Transition(DETACHING, None, "agent", "all undone"),
+    Transition(ERROR, None, "agent", "tried again, all undone"),
+    Transition(ERROR, ATTACHING, "operator", "reset of a wanted mapping"),
+    Transition(ERROR, DETACHING, "operator", "reset of an unwanted mapping"),
+)
+
+
+def sources(target: Optional[str], actor: str) -> frozenset[str]:
+    """Tell the statuses out of which ``actor`` may bring a mapping."""
+    return frozenset(
+        t.source
+        for t in TRANSITIONS
+        if t.target == target and t.actor == actor and t.source is not None
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Why a mapping is in ``error``.
+
+    :ivar step: the step that failed, e.g. ``access``, ``mount``, ``plug``
+    :ivar message: why, in a sentence without secrets
+    :ivar time: when, UTC
+    :ivar attempts: how often in a row
+    :ivar next_try: when the agent tries again by itself, UTC; None: never
+    """
+
+    step: str
+    message: str
+    time: datetime.datetime
+    attempts: int = 1
+    next_try: Optional[datetime.datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ShareMapping:
+    """One share of a server, as the database has it.
+
+    :ivar host: the compute host where the server is
+    :ivar access_level: the level of the access rule: ``rw``
+    :ivar access_id: Manila's id of the access rule, once it is known
+    :ivar wanted: ``attached`` or ``detached``
+    :ivar generation: rises whenever ``wanted`` is written
+    :ivar user_id, request_id: who asked for it, and in which request
+    """
+
+    uuid: str
+    instance_uuid: str
+    project_id: str
+    host: str
+    share_id: str
+    share_proto: str
+    export_location: str
+    tag: str
+    access_level: str = "rw"
+    access_id: Optional[str] = None
+    wanted: str = ATTACHED
+    generation: int = 1
+    status: str = ATTACHING
+    fault: Optional[Fault] = None
+    user_id: Optional[str] = None
+    request_id: Optional[str] = None
+    id: Optional[int] = None
+    created_at: Optional[datetime.datetime] = None
+    updated_at: Optional[datetime.datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Capabilities:
+    """What a compute host can do, as its agent tells with each heartbeat.
+
+    :ivar protocols: the share protocols it can mount
+    :ivar virtiofs: whether guests can have virtiofs devices
+    :ivar file_backed_memory: whether every guest's memory is shared
+    """
+
+    protocols: tuple[str, ...] = PROTOCOLS
+    virtiofs: bool = True
+    file_backed_memory: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Agent:
+    """The agent of one compute host, as the database has it.
+
+    :ivar boot_id: names one start of the agent; the newest start owns it
+    :ivar age: seconds since the last heartbeat, by the database's clock
+    """
+
+    host: str
+    boot_id: str
+    capabilities: Capabilities
+    age: float
