@@ -9,3 +9,62 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+"""Our configuration: options in groups, in a ConfigOpts of our own.
+
+Inside Nova's process Nova's global configuration stays untouched: every
+caller makes its ConfigOpts with :func:`load` and hands it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from oslo_config import cfg
+from oslo_policy import opts as policy_opts
+
+from nova_shares.conf import api
+from nova_shares.conf import base
+from nova_shares.conf import compute
+from nova_shares.conf import database
+from nova_shares.conf import manila
+from nova_shares.conf import nova
+
+PROJECT = "nova_shares"
+#: The modules of options, in the order of the sample file.
+GROUPS = (base, api, compute, database, manila, nova)
+
+
+def new() -> cfg.ConfigOpts:
+    """Make a ConfigOpts with all our options registered, not yet loaded."""
+    conf = cfg.ConfigOpts()
+    for module in GROUPS:
+        module.register(conf)
+    policy_opts._register(conf)
+    policy_opts.set_defaults(conf, policy_dirs=[])
+    return conf
+
+
+def load(
+    args: Sequence[str] = (),
+    files: Optional[Sequence[str]] = None,
+    conf: Optional[cfg.ConfigOpts] = None,
+) -> cfg.ConfigOpts:
+    """Read the configuration.
+
+    :param args: command line arguments
+    :param files: the configuration files; None: those that are found under
+        /etc/nova-shares and the like
+    :param conf: a ConfigOpts of :func:`new` with options added to it
+    :raises oslo_config.cfg.Error: when a file can't be found or parsed
+    """
+    conf = conf or new()
+    conf(
+        list(args),
+        project=PROJECT.replace("_", "-"),
+        prog=PROJECT.replace("_", "-"),
+        default_config_files=None if files is None else list(files),
+        default_config_dirs=None if files is None else [],
+    )
+    return conf
