@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from typing import Optional
 
 from oslo_config import cfg
-from oslo_policy import opts as policy_opts
 
 from nova_shares.conf import api
 from nova_shares.conf import base
@@ -41,8 +40,6 @@ def new() -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     for module in GROUPS:
         module.register(conf)
-    policy_opts._register(conf)
-    policy_opts.set_defaults(conf, policy_dirs=[])
     return conf
 
 

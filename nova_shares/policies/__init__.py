@@ -40,6 +40,8 @@ class Policy:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.enforcer = policy.Enforcer(conf)
+        # oslo.policy's own set_defaults() would change Nova's options too.
+        conf.set_default("policy_dirs", [], group="oslo_policy")
         self.enforcer.register_defaults(list_rules())
 
     def authorize(
