@@ -1,0 +1,320 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The four operations on the shares of a server, free of HTTP.
+
+Each takes who calls and ``find_server``, which looks a server up (see
+:mod:`nova_shares.clients.nova`). Ids are taken as the caller wrote them.
+Every operation may also raise the errors of oslo.db, and
+:class:`nova_shares.exception.ServiceUnavailable` when a neighbour does not
+answer as it should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import threading
+import time
+from typing import Optional
+
+from oslo_config import cfg
+from oslo_context import context
+from oslo_log import log as logging
+from oslo_utils import uuidutils
+
+from nova_shares.clients import manila
+from nova_shares.clients import nova
+from nova_shares.db import store as db_store
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.mapping import ShareMapping
+from nova_shares import policies
+from nova_shares.policies import server_shares as rules
+from nova_shares import rpc
+
+LOG = logging.getLogger(__name__)
+
+_AVAILABLE = "available"
+_STOPPED = "stopped"
+_DETACHABLE = (_STOPPED, "error")
+#: With these values of hw:mem_page_size Nova gives a guest memory that
+#: others can share; with ``small`` it does not, with ``any`` it may not.
+_PRIVATE_PAGES = ("small", "any")
+
+
+class Attachments:
+    """Attaches shares to servers, and tells which are attached.
+
+    :param agent_down_time: seconds after which a silent agent is down
+    :param max_waiting: how many may wait for Manila or Nova at once
+    :param manila_timeout: seconds that Manila has in all, a request
+    """
+
+    def __init__(
+        self,
+        store: db_store.Store,
+        shares: manila.Shares,
+        policy: policies.Policy,
+        hints: rpc.Hints,
+        agent_down_time: float = 60,
+        max_waiting: int = 4,
+        manila_timeout: float = 5,
+    ) -> None:
+        self.store = store
+        self.policy = policy
+        self._shares = shares
+        self._hints = hints
+        self._agent_down_time = agent_down_time
+        self._manila_timeout = manila_timeout
+        self._waiting = threading.BoundedSemaphore(max_waiting)
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> Attachments:
+        """Build it, with its collaborators; connects to nothing."""
+        return cls(
+            store=db_store.Store.from_conf(conf),
+            shares=manila.Shares(conf),
+            policy=policies.Policy(conf),
+            hints=rpc.Hints(conf),
+            agent_down_time=conf.api.agent_down_time,
+            max_waiting=conf.api.max_waiting,
+            manila_timeout=conf.manila.api_timeout,
+        )
+
+    def list(
+        self,
+        caller: context.RequestContext,
+        server_id: str,
+        find_server: nova.FindServer,
+    ) -> list[ShareMapping]:
+        """List a server's mappings, oldest first.
+
+        :raises nova_shares.exception.ServerNotFound: if there is no server
+        :raises nova_shares.exception.NotAllowed: by policy
+        """
+        return self._of_server(caller, rules.INDEX, server_id, find_server)
+
+    def show(
+        self,
+        caller: context.RequestContext,
+        server_id: str,
+        share_id: str,
+        find_server: nova.FindServer,
+    ) -> ShareMapping:
+        """Get the mapping of a share to a server.
+
+        :raises nova_shares.exception.ServerNotFound: if there is no server
+        :raises nova_shares.exception.NotAllowed: by policy
+        :raises nova_shares.exception.ShareNotFound: if it is not attached
+        """
+        mappings = self._of_server(caller, rules.SHOW, server_id, find_server)
+        return _with_share(mappings, share_id)
+
+    def attach(
+        self,
+        caller: context.RequestContext,
+        server_id: str,
+        share_id: str,
+        tag: Optional[str],
+        find_server: nova.FindServer,
+    ) -> ShareMapping:
+        """Record that a share is to be attached, and tell the agent.
+
+        :param tag: what the guest mounts it by; None: the share's id
+        :returns: the new mapping, ``attaching``
+        :raises nova_shares.exception.NovaSharesError: those that
+            :mod:`nova_shares.exception` lists for what a caller may not do
+        """
+        server = self._find(caller, rules.CREATE, server_id, find_server)
+        self._check_state(caller, server, "create share", (_STOPPED,))
+        host = self._check_host(server)
+        share, export_location = self._find_share(caller, server, share_id)
+        new = self.store.insert(
+            ShareMapping(
+                uuid=uuidutils.generate_uuid(),
+                instance_uuid=server.id,
+                project_id=server.project_id,
+                host=host,
+                share_id=share.id,
+                share_proto=share.proto,
+                export_location=export_location,
+                tag=share.id if tag is None else tag,
+                user_id=caller.user_id,
+                request_id=caller.request_id,
+            )
+        )
+        _log_wanted(new)
+        self._hints.look(caller, new)
+        return new
+
+    def detach(
+        self,
+        caller: context.RequestContext,
+        server_id: str,
+        share_id: str,
+        find_server: nova.FindServer,
+    ) -> None:
+        """Record that a share is to be detached, and tell the agent.
+
+        :raises nova_shares.exception.NovaSharesError: those that
+            :mod:`nova_shares.exception` lists for what a caller may not do
+        """
+        server = self._find(caller, rules.DELETE, server_id, find_server)
+        self._check_state(caller, server, "delete share", _DETACHABLE)
+        mappings = self.store.list_for_server(server.id)
+        found = _with_share(mappings, share_id)
+        unwanted = self.store.want_detached(found.uuid)
+        if unwanted is None:
+            # Undone for good between the two looks.
+            raise exception.ShareNotFound(share_id=share_id)
+        _log_wanted(unwanted)
+        self._hints.look(caller, unwanted)
+
+    def sees_admin_fields(
+        self, caller: context.RequestContext, seen: ShareMapping
+    ) -> bool:
+        """Tell whether ``caller`` may see all of a mapping."""
+        return self.policy.allows(caller, rules.ADMIN_FIELDS, seen.project_id)
+
+    def _of_server(
+        self,
+        caller: context.RequestContext,
+        rule: str,
+        server_id: str,
+        find_server: nova.FindServer,
+    ) -> list[ShareMapping]:
+        _check_server_id(server_id)
+        mappings = self.store.list_for_server(server_id.lower())
+        if mappings:
+            # The rows name the project: nobody else needs to be asked.
+            self.policy.authorize(caller, rule, mappings[0].project_id)
+        else:
+            self._find(caller, rule, server_id, find_server)
+        return mappings
+
+    def _find(
+        self,
+        caller: context.RequestContext,
+        rule: str,
+        server_id: str,
+        find_server: nova.FindServer,
+    ) -> nova.Server:
+        _check_server_id(server_id)
+        with self._neighbour():
+            server = find_server(server_id)
+        self.policy.authorize(caller, rule, server.project_id)
+        # The database compares ids byte for byte.
+        return dataclasses.replace(server, id=server.id.lower())
+
+    def _check_state(
+        self,
+        caller: context.RequestContext,
+        server: nova.Server,
+        action: str,
+        states: tuple[str, ...],
+    ) -> None:
+        if server.locked and not self.policy.allows(
+            caller, rules.IGNORE_LOCK, server.project_id
+        ):
+            raise exception.ServerLocked(server_id=server.id)
+        if server.vm_state not in states:
+            wrong = ("vm_state", server.vm_state)
+        elif server.task_state and server.vm_state == _STOPPED:
+            wrong = ("task_state", server.task_state)
+        else:
+            return
+        raise exception.ServerInState(
+            action=action,
+            server_id=server.id,
+            attribute=wrong[0],
+            state=wrong[1],
+        )
+
+    def _check_host(self, server: nova.Server) -> str:
+        agent = self.store.agent(server.host) if server.host else None
+        if (
+            server.host is None
+            or agent is None
+            or agent.age > self._agent_down_time
+        ):
+            raise exception.HostNotAvailable()
+        pages = server.extra_specs.get("hw:mem_page_size")
+        shared_memory = agent.capabilities.file_backed_memory or (
+            pages is not None and pages.lower() not in _PRIVATE_PAGES
+        )
+        if not (agent.capabilities.virtiofs and shared_memory):
+            raise exception.NotSupported()
+        return server.host
+
+    def _find_share(
+        self,
+        caller: context.RequestContext,
+        server: nova.Server,
+        share_id: str,
+    ) -> tuple[manila.Share, str]:
+        if not uuidutils.is_uuid_like(share_id) or len(share_id) != 36:
+            raise exception.ShareNotFound(share_id=share_id)
+        deadline = time.monotonic() + self._manila_timeout
+        with self._neighbour():
+            share = self._shares.find(caller, share_id.lower(), deadline)
+            if share.project_id != server.project_id and not (
+                self.policy.allows(caller, rules.ANY_SHARE, share.project_id)
+            ):
+                raise exception.ShareNotFound(share_id=share_id)
+            if share.status != _AVAILABLE:
+                raise exception.ShareNotAvailable(
+                    share_id=share.id, status=share.status
+                )
+            place = self._shares.export_location(caller, share.id, deadline)
+        if place is None:
+            raise exception.ExportLocationMissing(share_id=share.id)
+        if share.proto not in mapping.PROTOCOLS:
+            raise exception.ProtocolNotSupported(protocol=share.proto)
+        return share, place
+
+    @contextlib.contextmanager
+    def _neighbour(self) -> Iterator[None]:
+        # Inside Nova's process a slow neighbour of ours must not take all
+        # of Nova's threads.
+        if not self._waiting.acquire(blocking=False):
+            raise exception.ServiceUnavailable(
+                service="server shares", detail="too many requests wait"
+            )
+        try:
+            yield
+        finally:
+            self._waiting.release()
+
+
+def _check_server_id(server_id: str) -> None:
+    if not uuidutils.is_uuid_like(server_id) or len(server_id) != 36:
+        raise exception.ServerNotFound(server_id=server_id)
+
+
+def _with_share(mappings: list[ShareMapping], share_id: str) -> ShareMapping:
+    for candidate in mappings:
+        if candidate.share_id == share_id.lower():
+            return candidate
+    raise exception.ShareNotFound(share_id=share_id)
+
+
+def _log_wanted(wanted: ShareMapping) -> None:
+    LOG.info(
+        "Mapping %s: share %s is to be %s, server %s on %s",
+        wanted.uuid,
+        wanted.share_id,
+        wanted.wanted,
+        wanted.instance_uuid,
+        wanted.host,
+    )
