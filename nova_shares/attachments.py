@@ -138,14 +138,16 @@ class Attachments:
         """
         server = self._find(caller, rules.CREATE, server_id, find_server)
         self._check_state(caller, server, "create share", (_STOPPED,))
-        host = self._check_host(server)
+        agent = self._check_host(server)
         share, export_location = self._find_share(caller, server, share_id)
+        if share.proto not in agent.capabilities.protocols:
+            raise exception.NotSupported()
         new = self.store.insert(
             ShareMapping(
                 uuid=uuidutils.generate_uuid(),
                 instance_uuid=server.id,
                 project_id=server.project_id,
-                host=host,
+                host=agent.host,
                 share_id=share.id,
                 share_proto=share.proto,
                 export_location=export_location,
@@ -241,13 +243,9 @@ class Attachments:
             state=wrong[1],
         )
 
-    def _check_host(self, server: nova.Server) -> str:
+    def _check_host(self, server: nova.Server) -> mapping.Agent:
         agent = self.store.agent(server.host) if server.host else None
-        if (
-            server.host is None
-            or agent is None
-            or agent.age > self._agent_down_time
-        ):
+        if agent is None or agent.age > self._agent_down_time:
             raise exception.HostNotAvailable()
         pages = server.extra_specs.get("hw:mem_page_size")
         shared_memory = agent.capabilities.file_backed_memory or (
@@ -255,7 +253,7 @@ class Attachments:
         )
         if not (agent.capabilities.virtiofs and shared_memory):
             raise exception.NotSupported()
-        return server.host
+        return agent
 
     def _find_share(
         self,

@@ -134,10 +134,13 @@ class Shares:
         :raises nova_shares.exception.ShareNotFound: if the share is gone
         """
         path = f"/share-access-rules?share_id={share_id}"
-        body = self._get(path, "access_list")
-        if body is None:
+        response = self._send("GET", path)
+        if response.status_code in (400, 404) and (
+            self._get(f"/shares/{share_id}", "share") is None
+        ):
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
+            body = self._body(response)["access_list"]
             return [_rule(rule) for rule in body]
 
     def rule(self, access_id: str) -> Optional[AccessRule]:
@@ -201,7 +204,7 @@ class Shares:
         deadline: Optional[float] = None,
     ) -> Any:
         response = self._send("GET", path, caller, deadline)
-        if response.status_code in (400, 404) and self._is_gone(response):
+        if response.status_code == 404:
             return None
         with _well_formed():
             return self._body(response)[key]
@@ -215,14 +218,6 @@ class Shares:
         if response.status_code == 202:
             return {}
         return self._body(response)
-
-    @staticmethod
-    def _is_gone(response: Any) -> bool:
-        # Rules of a share that is gone are a 400, in words only.
-        return response.status_code == 404 or (
-            "could not be found" in response.text
-            or "not found" in response.text.lower()
-        )
 
     def _body(self, response: Any) -> Any:
         if response.status_code not in (200, 201):

@@ -20,12 +20,8 @@ GROUP = cfg.OptGroup("compute", title="The agent on a compute host")
 OPTS = [
     cfg.StrOpt(
         "virt_driver",
-        default="libvirt",
-        choices=[
-            ("libvirt", "QEMU guests by libvirt"),
-            ("fake", "guests in memory, for development and tests"),
-        ],
-        help="The hypervisor of this host.",
+        choices=[("fake", "guests in memory, for development and tests")],
+        help="The hypervisor of this host. It must be chosen.",
     ),
     cfg.StrOpt(
         "fake_hypervisor",

@@ -9,3 +9,24 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+"""The compute host: its guests and its mounts."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from nova_shares.virt import driver
+from nova_shares.virt import fake
+
+
+def load(conf: cfg.ConfigOpts) -> driver.Driver:
+    """Make the driver of ``[compute] virt_driver``.
+
+    :raises oslo_config.cfg.RequiredOptError: when none is chosen
+    """
+    if conf.compute.virt_driver != "fake":
+        raise cfg.RequiredOptError("virt_driver", cfg.OptGroup("compute"))
+    if conf.compute.fake_hypervisor:
+        return fake.FakeDriver(fake.connect(conf.compute.fake_hypervisor))
+    return fake.FakeDriver(fake.Hypervisor())

@@ -1,0 +1,74 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""nova-shares-compute: the agent of a compute host."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from nova_shares.clients import manila
+from nova_shares.clients import nova
+from nova_shares.compute import service
+from nova_shares import conf as nova_shares_conf
+from nova_shares.db import store
+from nova_shares import exception
+from nova_shares import virt
+
+LOG = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run the agent until SIGTERM or SIGINT.
+
+    :returns: 0; 1 when it can't start, 2 when another one has the host
+    """
+    conf = nova_shares_conf.new()
+    logging.register_options(conf)
+    try:
+        nova_shares_conf.load(sys.argv[1:], conf=conf)
+    except cfg.Error as e:
+        print(f"nova-shares-compute: {e}", file=sys.stderr)
+        return 1
+    logging.setup(conf, "nova-shares-compute")
+    try:
+        return _run(conf)
+    except (cfg.Error, exception.NovaSharesError) as e:
+        LOG.error("The agent can't start: %s: %s", type(e).__name__, e)
+        return 1
+
+
+def _run(conf: cfg.ConfigOpts) -> int:
+    agent = service.Agent(
+        conf,
+        store.Store.from_conf(conf),
+        manila.Shares(conf),
+        virt.load(conf),
+        nova.rest_servers(conf).find,
+    )
+
+    def stop(number: int, frame: Any) -> None:
+        agent.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    agent.start()
+    return 0 if agent.wait() is None else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Drives one mapping to where it should be.
+
+Attaching: access rule, mount, device. Detaching: device, unmount, access
+rule, and the row last, each proven before the next. Every step can be done
+again: it looks, then acts, and 'already so' is success. Nothing here
+sleeps: a look that finds that it must wait says for how long.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+from nova_shares.compute import access as compute_access
+from nova_shares.compute import work
+from nova_shares.db import store as db_store
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.mapping import ShareMapping
+from nova_shares.virt import driver as virt_driver
+
+LOG = logging.getLogger(__name__)
+
+#: Looks for a row that is not there yet, 0.1 s apart and then twice as
+#: long each time: a replicated database may lag behind the message.
+_LOOKS_FOR_ROW = 4
+#: Seconds until a database that fails is tried again.
+_DATABASE_RETRY = 5.0
+#: What a server's key in the queue begins with; a mapping's is its uuid.
+_SERVER = "server:"
+
+
+class Manager:
+    """Drives the mappings of one host.
+
+    :param retry_interval: seconds until a failed step is tried again,
+        doubled with each failure up to ``retry_interval_max``
+    :param unplug_timeout: seconds that a guest has to give a device back
+    """
+
+    def __init__(
+        self,
+        host: str,
+        store: db_store.Store,
+        driver: virt_driver.Driver,
+        access: compute_access.Access,
+        retry_interval: float = 5,
+        retry_interval_max: float = 300,
+        unplug_timeout: float = 30,
+    ) -> None:
+        self._host = host
+        self._store = store
+        self._driver = driver
+        self._access = access
+        self._retry_interval = retry_interval
+        self._retry_interval_max = retry_interval_max
+        self._unplug_timeout = unplug_timeout
+        self._progress: dict[str, compute_access.Progress] = {}
+        self._missing: dict[str, int] = {}
+        self._to_verify: set[str] = set()
+        self._queue: Optional[work.WorkQueue] = None
+
+    def use(self, queue: work.WorkQueue) -> None:
+        """Take the queue by which it hands mappings to itself."""
+        self._queue = queue
+
+    def look(self, uuid: str, verify: bool = False) -> None:
+        """Have a mapping looked at.
+
+        :param verify: look at its access rule too, even if all seems well
+        """
+        if verify:
+            self._to_verify.add(uuid)
+        self._add(uuid)
+
+    def server_changed(self, instance_uuid: str) -> None:
+        """Have a server's mappings looked at: its guest has changed."""
+        self._add(_SERVER + instance_uuid, work.EVENT)
+
+    def handle(self, key: str, lane: str) -> Optional[float]:
+        """Look at what the queue hands out: a mapping or a server."""
+        if not key.startswith(_SERVER):
+            return self.drive(key, lane)
+        try:
+            mappings = self._store.list_for_server(key[len(_SERVER) :])
+        except db_exc.DBError as e:
+            LOG.warning("A server waits for the database: %s", e)
+            return _DATABASE_RETRY
+        for m in mappings:
+            if m.host == self._host:
+                self._add(m.uuid, work.EVENT)
+        return None
+
+    def drive(self, uuid: str, lane: str) -> Optional[float]:
+        """Take a mapping as far as it gets without waiting.
+
+        Whatever happens, the mapping is left in a state that heals; nothing
+        is raised.
+
+        :param lane: :data:`nova_shares.compute.work.EVENT`: without waiting
+            for Manila
+        :returns: seconds until the next look; None: it is done
+        """
+        try:
+            m = self._store.get(uuid)
+            if m is None:
+                return self._look_again_for(uuid)
+            self._missing.pop(uuid, None)
+            if m.host != self._host:
+                return None
+            return self._drive(m, lane)
+        except exception.Conflict:
+            LOG.debug("Mapping %s changed meanwhile", uuid)
+            return 0.0
+        except db_exc.DBError as e:
+            LOG.warning("Mapping %s waits for the database: %s", uuid, e)
+            return _DATABASE_RETRY
+
+    def _look_again_for(self, uuid: str) -> Optional[float]:
+        self._progress.pop(uuid, None)
+        looks = self._missing.pop(uuid, 0)
+        if looks >= _LOOKS_FOR_ROW:
+            return None
+        self._missing[uuid] = looks + 1
+        return 0.1 * 2.0**looks
+
+    def _drive(self, m: ShareMapping, lane: str) -> Optional[float]:
+        progress = self._progress.get(m.uuid)
+        if progress is None or progress.generation != m.generation:
+            progress = compute_access.Progress(m.generation)
+            self._progress[m.uuid] = progress
+        if m.uuid in self._to_verify:
+            self._to_verify.discard(m.uuid)
+            progress.verify = True
+        try:
+            if lane == work.EVENT and _needs_manila(m, progress):
+                self._add(m.uuid)
+                return None
+            if m.wanted == mapping.ATTACHED:
+                again = self._attach(m, progress)
+            else:
+                again = self._detach(m, progress)
+        except (exception.Conflict, db_exc.DBError):
+            raise
+        except Exception as e:
+            self._progress.pop(m.uuid, None)
+            return self._fail(m, progress.step, e)
+        if again is None:
+            self._progress.pop(m.uuid, None)
+        return again
+
+    def _attach(
+        self, m: ShareMapping, progress: compute_access.Progress
+    ) -> Optional[float]:
+        if _needs_manila(m, progress):
+            progress.step = "access"
+            again = self._access.grant(m, progress)
+            if again is not None:
+                return again
+            if progress.made != m.access_id:
+                m = self._store.record_access(m, progress.made)
+            progress.verify = False
+        if self._driver.is_running(m.instance_uuid):
+            self._mount_and_plug(m, progress)
+            return self._settle(m, mapping.ACTIVE)
+        progress.step = "unmount"
+        self._driver.unmount(m)
+        return self._settle(m, mapping.INACTIVE)
+
+    def _mount_and_plug(
+        self, m: ShareMapping, progress: compute_access.Progress
+    ) -> None:
+        if not self._driver.is_mounted(m):
+            progress.step = "mount"
+            self._driver.mount(m, self._access.key(m))
+        progress.step = "plug"
+        self._driver.plug(m)
+
+    def _settle(self, m: ShareMapping, status: str) -> Optional[float]:
+        if m.status != status:
+            self._store.advance(m, status)
+            _log_status(m, status)
+        return None
+
+    def _detach(
+        self, m: ShareMapping, progress: compute_access.Progress
+    ) -> Optional[float]:
+        progress.step = "unplug"
+        if self._driver.is_plugged(m):
+            self._driver.unplug(m)
+            if self._driver.is_plugged(m):
+                return progress.next_wait(
+                    self._unplug_timeout,
+                    "The guest has not given the device back",
+                )
+        progress.step = "unmount"
+        self._driver.unmount(m)
+        if self._driver.is_mounted(m):
+            raise exception.StepFailed("The share is still mounted.")
+        progress.step = "access"
+        again = self._access.revoke(m, progress)
+        if again is not None:
+            return again
+        self._store.delete(m)
+        _log_status(m, "gone")
+        # Whoever began to need the rule while it was taken away.
+        if progress.denied:
+            for other in self._access.needed_by(m):
+                self.look(other.uuid, verify=True)
+        return None
+
+    def _fail(
+        self, m: ShareMapping, step: str, error: Exception
+    ) -> Optional[float]:
+        message, retry = _explain(error)
+        attempts = m.fault.attempts if m.fault else 0
+        delay = min(
+            self._retry_interval * 2.0 ** min(attempts, 30),
+            self._retry_interval_max,
+        )
+        self._store.fail(m, step, message, delay if retry else None)
+        LOG.warning(
+            "Mapping %s of server %s: step %s failed (%s), %s",
+            m.uuid,
+            m.instance_uuid,
+            step,
+            message,
+            f"tried again in {delay:g} s" if retry else "not tried again",
+        )
+        return delay if retry else None
+
+    def _add(self, uuid: str, lane: str = work.WORK) -> None:
+        if self._queue is not None:
+            self._queue.add(uuid, lane=lane)
+
+
+def _needs_manila(
+    m: ShareMapping, progress: compute_access.Progress
+) -> bool:
+    """Tell whether the next steps have to ask Manila."""
+    settled = m.status in (mapping.INACTIVE, mapping.ACTIVE)
+    return progress.verify or not settled
+
+
+def _explain(error: Exception) -> tuple[str, bool]:
+    """Say what went wrong, and whether trying again can help."""
+    if isinstance(error, exception.StepFailed):
+        return error.message, error.retry
+    if isinstance(error, exception.ServiceUnavailable):
+        data = error.data
+        return f"The {data['service']} service: {data.get('detail')}", True
+    LOG.error("A step failed unexpectedly", exc_info=error)
+    return f"{type(error).__name__}: {error}", True
+
+
+def _log_status(m: ShareMapping, status: str) -> None:
+    LOG.info(
+        "Mapping %s: share %s of server %s is %s, was %s "
+        "(request %s, user %s, project %s)",
+        m.uuid,
+        m.share_id,
+        m.instance_uuid,
+        status,
+        m.status,
+        m.request_id,
+        m.user_id,
+        m.project_id,
+    )

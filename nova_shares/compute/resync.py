@@ -1,0 +1,165 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Finds every mapping of the host that is not where it should be.
+
+Messages may be lost, agents may be killed, servers may be deleted or moved
+past us: what is true is found out here, at start, from time to time and
+after an outage.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+from oslo_log import log as logging
+
+from nova_shares.clients import nova
+from nova_shares.compute import manager as compute_manager
+from nova_shares.db import store as db_store
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.mapping import ShareMapping
+from nova_shares.virt import driver as virt_driver
+
+LOG = logging.getLogger(__name__)
+
+_MOVED = "server"
+
+
+class Resync:
+    """One look over all mappings of a host at a time.
+
+    :param find_server: looks a server up with our own service user
+    :param server_check_interval: seconds after which Nova is asked again
+        for a server whose guest is there
+    :param server_gone_interval: seconds between two answers that a server
+        is gone, before that counts
+    """
+
+    def __init__(
+        self,
+        host: str,
+        store: db_store.Store,
+        driver: virt_driver.Driver,
+        manager: compute_manager.Manager,
+        find_server: nova.FindServer,
+        server_check_interval: float = 3600,
+        server_gone_interval: float = 60,
+    ) -> None:
+        self._host = host
+        self._store = store
+        self._driver = driver
+        self._manager = manager
+        self._find_server = find_server
+        self._check_interval = server_check_interval
+        self._gone_interval = server_gone_interval
+        self._checked: dict[str, float] = {}
+        self._gone_since: dict[str, float] = {}
+
+    def run(self, all_errors: bool = False) -> None:
+        """Have each mapping that is astray looked at.
+
+        :param all_errors: those too whose next try is not due
+        :raises Exception: when the database or the hypervisor fails
+        """
+        mappings = self._store.list_for_host(self._host)
+        domains = self._driver.domains()
+        astray = [
+            m for m in mappings if self._is_astray(m, domains, all_errors)
+        ]
+        LOG.debug("Resync: %d of %d astray", len(astray), len(mappings))
+        for m in astray:
+            self._manager.look(m.uuid)
+        self._check_servers(mappings, domains)
+
+    def _is_astray(
+        self, m: ShareMapping, domains: dict[str, bool], all_errors: bool
+    ) -> bool:
+        if m.status == mapping.ERROR:
+            return all_errors or _is_due(m)
+        if m.wanted == mapping.DETACHED or m.status == mapping.ATTACHING:
+            return True
+        if domains.get(m.instance_uuid):
+            return m.status != mapping.ACTIVE or not (
+                self._driver.is_plugged(m) and self._driver.is_mounted(m)
+            )
+        return m.status != mapping.INACTIVE or self._driver.is_mounted(m)
+
+    def _check_servers(
+        self, mappings: list[ShareMapping], domains: dict[str, bool]
+    ) -> None:
+        servers: dict[str, list[ShareMapping]] = {}
+        for m in mappings:
+            servers.setdefault(m.instance_uuid, []).append(m)
+        for known in (self._checked, self._gone_since):
+            for server_id in set(known) - set(servers):
+                del known[server_id]
+        now = time.monotonic()
+        for server_id, its_mappings in servers.items():
+            checked = self._checked.setdefault(server_id, now)
+            if (
+                server_id not in domains
+                or now - checked >= self._check_interval
+            ):
+                self._check_server(server_id, its_mappings)
+
+    def _check_server(
+        self, server_id: str, mappings: list[ShareMapping]
+    ) -> None:
+        try:
+            server = self._find_server(server_id)
+        except exception.ServerNotFound:
+            self._is_gone(server_id, mappings)
+            return
+        except exception.ServiceUnavailable as e:
+            # Unknown is not gone.
+            LOG.warning("Server %s could not be looked up: %s", server_id, e)
+            return
+        self._checked[server_id] = time.monotonic()
+        self._gone_since.pop(server_id, None)
+        if server.host is not None and server.host != self._host:
+            for m in mappings:
+                self._has_moved(m, server.host)
+
+    def _is_gone(self, server_id: str, mappings: list[ShareMapping]) -> None:
+        now = time.monotonic()
+        since = self._gone_since.setdefault(server_id, now)
+        if now - since < self._gone_interval or since == now:
+            return
+        for m in mappings:
+            if m.wanted == mapping.ATTACHED:
+                LOG.info(
+                    "Mapping %s is undone: Nova has no server %s",
+                    m.uuid,
+                    server_id,
+                )
+                self._store.want_detached(m.uuid)
+                self._manager.look(m.uuid)
+
+    def _has_moved(self, m: ShareMapping, host: str) -> None:
+        if m.wanted == mapping.DETACHED or (m.fault and m.fault.step == _MOVED):
+            return
+        LOG.warning("Server %s has moved to %s", m.instance_uuid, host)
+        try:
+            self._store.fail(
+                m, _MOVED, f"The server is on host {host} now.", None
+            )
+        except exception.Conflict:
+            LOG.debug("Mapping %s changed meanwhile", m.uuid)
+
+
+def _is_due(m: ShareMapping) -> bool:
+    if m.fault is None or m.fault.next_try is None:
+        return False
+    return m.fault.next_try <= datetime.datetime.now(datetime.timezone.utc)

@@ -1,0 +1,267 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The agent of a compute host: one process of plain threads.
+
+=============  =========================================================
+thread         does
+=============  =========================================================
+rpc            takes hints from the broker
+work-N         drives mappings, may wait for Manila
+event-N        drives mappings whose guest has just started or stopped
+domains        the driver's: hears of guests that start and stop
+heartbeat      tells the database that we live, and what we can do
+resync         finds what is astray
+=============  =========================================================
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from typing import Any
+from typing import Callable
+from typing import Optional
+
+import fasteners
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_utils import uuidutils
+
+from nova_shares.clients import manila
+from nova_shares.clients import nova
+from nova_shares.compute import access as compute_access
+from nova_shares.compute import manager as compute_manager
+from nova_shares.compute import resync as compute_resync
+from nova_shares.compute import work
+from nova_shares.db import store as db_store
+from nova_shares import exception
+from nova_shares import rpc
+from nova_shares.virt import driver as virt_driver
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two tries of something that the agent can't do without.
+_RETRY = 2.0
+
+
+class AlreadyRunning(exception.NovaSharesError):
+    """Another agent holds the ``lock`` of this host."""
+
+
+class Agent:
+    """Serves the mappings of one host until it is told to stop.
+
+    :param find_server: looks a server up with our own service user
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        store: db_store.Store,
+        shares: manila.Shares,
+        driver: virt_driver.Driver,
+        find_server: nova.FindServer,
+    ) -> None:
+        self._conf = conf
+        self._host = conf.host
+        self._store = store
+        self._driver = driver
+        self._boot_id = uuidutils.generate_uuid()
+        self._stopping = threading.Event()
+        self._resync_now = threading.Event()
+        self._lock: Optional[Any] = None
+        self._threads: list[threading.Thread] = []
+        self._server: Optional[Any] = None
+        #: Why it stopped by itself; None: it was told to.
+        self.failure: Optional[str] = None
+        options = conf.compute
+        access = compute_access.Access(
+            shares,
+            store,
+            driver,
+            host=self._host,
+            share_ip=options.share_ip or conf.my_ip,
+            timeout=conf.manila.share_apply_policy_timeout,
+        )
+        self.manager = compute_manager.Manager(
+            self._host,
+            store,
+            driver,
+            access,
+            retry_interval=options.retry_interval,
+            retry_interval_max=options.retry_interval_max,
+        )
+        self.queue = work.WorkQueue(
+            self.manager.handle,
+            {work.WORK: options.workers, work.EVENT: options.event_workers},
+        )
+        self.manager.use(self.queue)
+        self.resync = compute_resync.Resync(
+            self._host,
+            store,
+            driver,
+            self.manager,
+            find_server,
+            server_check_interval=options.server_check_interval,
+            server_gone_interval=options.server_gone_interval,
+        )
+
+    def start(self) -> None:
+        """Take the host over and start the threads.
+
+        :raises AlreadyRunning: if this machine has an agent of the host
+        :raises nova_shares.exception.ForeignDatabase: if the database is
+            not the one that the host belonged to before
+        """
+        self._take_lock()
+        self._until_it_works("database", self._take_host)
+        if self._stopping.is_set():
+            return
+        self._driver.listen(self.manager.server_changed)
+        self.queue.start()
+        self._spawn("rpc", self._serve)
+        self._spawn("heartbeat", self._beat)
+        self._spawn("resync", self._resync)
+        LOG.info("Agent of %s is up, boot id %s", self._host, self._boot_id)
+
+    def stop(self) -> None:
+        """Begin to stop; safe in a signal handler."""
+        self._stopping.set()
+        self._resync_now.set()
+
+    def wait(self) -> Optional[str]:
+        """Wait until it is to stop, and stop in an orderly way.
+
+        :returns: why it stopped by itself; None: it was told to
+        """
+        # A plain wait() would not let Python handle a signal.
+        while not self._stopping.wait(1):
+            continue
+        self.queue.stop()
+        if self._server is not None:
+            # Blocks while it dials a broker that is away.
+            stopper = threading.Thread(target=self._server.stop, daemon=True)
+            stopper.start()
+            stopper.join(2)
+        self._driver.close()
+        for thread in self._threads:
+            thread.join(2)
+        if self._lock is not None:
+            self._lock.release()
+        LOG.info("Agent of %s has stopped", self._host)
+        return self.failure
+
+    def _take_lock(self) -> None:
+        path = os.path.join(self._conf.state_path, f"agent-{self._host}.lock")
+        os.makedirs(self._conf.state_path, exist_ok=True)
+        lock = fasteners.InterProcessLock(path)
+        if not lock.acquire(blocking=False):
+            raise AlreadyRunning(lock=path)
+        self._lock = lock
+
+    def _take_host(self) -> None:
+        self._check_database()
+        self._store.claim_host(
+            self._host, self._boot_id, self._driver.capabilities()
+        )
+
+    def _check_database(self) -> None:
+        """Hold the database's id against the one of before.
+
+        :raises nova_shares.exception.ForeignDatabase: if it is another
+        """
+        path = os.path.join(self._conf.state_path, "database-id")
+        found = self._store.database_id()
+        if not os.path.exists(path):
+            with open(path, "w") as f:
+                f.write(found + "\n")
+        with open(path) as f:
+            known = f.read().strip()
+        if found != known:
+            raise exception.ForeignDatabase(
+                found=found, known=known, file=path
+            )
+
+    def _serve(self) -> None:
+        def start() -> None:
+            self._server = rpc.get_server(
+                self._conf, self._host, self.manager.look
+            )
+            self._server.start()
+            LOG.info("Listening for hints to %s", self._host)
+            # What was cast before there was a queue is lost.
+            self._resync_now.set()
+
+        self._until_it_works("broker", start)
+
+    def _beat(self) -> None:
+        missed = False
+        while not self._stopping.wait(self._conf.compute.heartbeat_interval):
+            try:
+                ours = self._store.heartbeat(
+                    self._host, self._boot_id, self._driver.capabilities()
+                )
+            except Exception as e:
+                LOG.warning("Heartbeat failed: %s", e)
+                missed = True
+                continue
+            if not ours:
+                self._give_up("A newer agent has taken the host over.")
+                return
+            if missed:
+                # Hints may have been lost too.
+                missed = False
+                self._resync_now.set()
+
+    def _resync(self) -> None:
+        first = True
+        while not self._stopping.is_set():
+            try:
+                self._check_database()
+                self.resync.run(all_errors=first)
+                first = False
+            except exception.ForeignDatabase as e:
+                self._give_up(f"The database is another than before: {e}")
+                return
+            except Exception:
+                LOG.exception("Resync failed")
+            interval = self._conf.compute.resync_interval
+            if interval:
+                # So that the agents of a cloud don't all come at once.
+                interval *= random.uniform(0.75, 1.25)  # noqa: S311
+            elif first:
+                interval = _RETRY
+            self._resync_now.wait(interval or None)
+            self._resync_now.clear()
+
+    def _give_up(self, why: str) -> None:
+        LOG.error("Agent of %s stops. %s", self._host, why)
+        self.failure = why
+        self.stop()
+
+    def _until_it_works(self, what: str, action: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                action()
+                return
+            except exception.ForeignDatabase:
+                raise
+            except Exception as e:
+                LOG.warning("The %s is not ready: %s", what, e)
+                self._stopping.wait(_RETRY)
+
+    def _spawn(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)

@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A queue of mappings to look at, in lanes, each mapping by one thread.
+
+A mapping that is added while it waits or is worked on is looked at once
+more, not twice: what is queued is "look at it", not what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from typing import Callable
+from typing import Optional
+
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
+
+#: For what may have to wait for Manila.
+WORK = "work"
+#: For what a guest that has just started or stopped waits for.
+EVENT = "event"
+
+#: Looks at a mapping, in a lane; returns the seconds until it wants to look
+#: again, None: not before somebody adds it.
+Handler = Callable[[str, str], Optional[float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Due:
+    at: float
+    lane: str
+
+
+class WorkQueue:
+    """Hands mappings to a handler when they are due.
+
+    :param lanes: the number of threads by lane
+    """
+
+    def __init__(self, handle: Handler, lanes: dict[str, int]) -> None:
+        self._handle = handle
+        self._changed = threading.Condition()
+        self._due: dict[str, _Due] = {}
+        self._busy: set[str] = set()
+        self._stopping = False
+        self._threads = [
+            threading.Thread(
+                target=self._work,
+                args=(lane,),
+                name=f"{lane}-{number}",
+                daemon=True,
+            )
+            for lane, count in lanes.items()
+            for number in range(count)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 5) -> None:
+        """Take nothing up any more; give what runs ``timeout`` seconds."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0, until - time.monotonic()))
+
+    def add(self, uuid: str, after: float = 0, lane: str = WORK) -> None:
+        """Have a mapping looked at in ``after`` seconds, or sooner."""
+        due = _Due(time.monotonic() + after, lane)
+        with self._changed:
+            known = self._due.get(uuid)
+            if known is None or due.at < known.at:
+                self._due[uuid] = due
+                self._changed.notify_all()
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is worked on, nor due within a second."""
+        with self._changed:
+            soon = time.monotonic() + 1
+            return not self._busy and all(
+                due.at > soon for due in self._due.values()
+            )
+
+    def _work(self, lane: str) -> None:
+        while True:
+            uuid = self._take(lane)
+            if uuid is None:
+                return
+            again = None
+            try:
+                again = self._handle(uuid, lane)
+            except Exception:
+                LOG.exception("Looking at mapping %s failed", uuid)
+            finally:
+                with self._changed:
+                    self._busy.discard(uuid)
+                    self._changed.notify_all()
+            if again is not None:
+                self.add(uuid, again, lane)
+
+    def _take(self, lane: str) -> Optional[str]:
+        with self._changed:
+            while not self._stopping:
+                ready = [
+                    (due.at, uuid)
+                    for uuid, due in self._due.items()
+                    if due.lane == lane and uuid not in self._busy
+                ]
+                at, uuid = min(ready, default=(None, ""))
+                wait = None if at is None else at - time.monotonic()
+                if wait is not None and wait <= 0:
+                    del self._due[uuid]
+                    self._busy.add(uuid)
+                    return uuid
+                self._changed.wait(wait)
+            return None
