@@ -232,8 +232,11 @@ class _Manager(managers.BaseManager):
     """Carries the calls between two processes."""
 
 
-def serve(hypervisor: Hypervisor, address: str) -> Any:
-    """Serve a hypervisor to other processes on a socket, from a thread."""
+def serve(hypervisor: Hypervisor, address: str) -> Callable[[], None]:
+    """Serve a hypervisor to other processes on a socket, from a thread.
+
+    :returns: what closes the socket
+    """
 
     class Serving(_Manager):
         pass
@@ -241,7 +244,8 @@ def serve(hypervisor: Hypervisor, address: str) -> Any:
     Serving.register("hypervisor", callable=lambda: hypervisor)
     server = Serving(address=address, authkey=_AUTHKEY).get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    close: Callable[[], None] = server.listener.close
+    return close
 
 
 def connect(address: str) -> Hypervisor:
