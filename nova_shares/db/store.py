@@ -1,0 +1,354 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The store: queries in, frozen dataclasses out.
+
+Each operation is one statement that commits by itself. A change of a
+mapping compares and swaps: it names what the caller has seen, and changes
+one row or raises :class:`nova_shares.exception.Conflict`. Which status may
+follow which is said in :mod:`nova_shares.mapping` alone.
+
+When the database does not do what it should, every operation raises an
+:class:`oslo_db.exception.DBError`, after some two seconds at the latest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+from typing import Optional
+
+from oslo_config import cfg
+from oslo_db import exception as db_exc
+import sqlalchemy as sa
+
+from nova_shares import exception
+from nova_shares import mapping as m
+from nova_shares.db import engine as db_engine
+from nova_shares.db import models
+from nova_shares.db import rows
+
+_MAPPINGS = models.share_mappings
+_AGENTS = models.share_agents
+_NO_FAULT = {
+    "fault_step": None,
+    "fault_message": None,
+    "fault_at": None,
+    "attempts": 0,
+    "next_try": None,
+}
+#: Made once, since every list and show of a user is this statement.
+_OF_SERVER = (
+    sa.select(_MAPPINGS)
+    .where(_MAPPINGS.c.instance_uuid == sa.bindparam("server"))
+    .order_by(_MAPPINGS.c.id)
+)
+
+
+class Store:
+    """The share mappings and the agents, as the database has them."""
+
+    def __init__(self, engine: sa.engine.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> Store:
+        """Make a store that connects at its first use.
+
+        :raises oslo_config.cfg.Error: when ``[database] connection`` is
+            missing or of no use
+        """
+        return cls(db_engine.create(conf))
+
+    def ping(self) -> None:
+        """Return when the database answers, raise DBError if it doesn't."""
+        self._execute(sa.select(sa.literal(1)))
+
+    def database_id(self) -> str:
+        """Name the database, as the first ``db sync`` did."""
+        statement = sa.select(models.database_identity.c.uuid)
+        found = self._execute(statement).rows
+        if not found:
+            raise exception.ForeignDatabase(found="no identity")
+        return str(found[0].uuid)
+
+    # What the API calls.
+
+    def list_for_server(self, instance_uuid: str) -> list[m.ShareMapping]:
+        """List the mappings of a server, oldest first."""
+        return self._mappings(_OF_SERVER, {"server": instance_uuid})
+
+    def get(self, uuid: str) -> Optional[m.ShareMapping]:
+        """Read one mapping; None: there is none of this uuid."""
+        found = self._mappings(_select(_MAPPINGS.c.uuid == uuid))
+        return found[0] if found else None
+
+    def insert(self, mapping: m.ShareMapping) -> m.ShareMapping:
+        """Record a new mapping, ``attaching``; the result has its id.
+
+        :raises MappingExists: the server has the share or the tag already
+        """
+        statement = _MAPPINGS.insert().values(**rows.from_mapping(mapping))
+        try:
+            id_ = self._execute(statement).key
+        except db_exc.DBDuplicateEntry:
+            # An earlier try may have come through without our learning it.
+            found = self.get(mapping.uuid)
+            if found is None:
+                raise exception.MappingExists(
+                    share_id=mapping.share_id, tag=mapping.tag
+                ) from None
+            id_ = found.id
+        return dataclasses.replace(mapping, id=id_, status=m.ATTACHING)
+
+    def want_detached(self, uuid: str) -> Optional[m.ShareMapping]:
+        """Record that the mapping is to go; None: it is gone already."""
+        statement = (
+            _MAPPINGS.update()
+            .where(
+                _MAPPINGS.c.uuid == uuid,
+                _MAPPINGS.c.status.in_(m.sources(m.DETACHING, "api")),
+            )
+            .values(
+                wanted=m.DETACHED,
+                generation=_MAPPINGS.c.generation + 1,
+                status=m.DETACHING,
+                updated_at=models.utcnow(),
+                **_NO_FAULT,
+            )
+        )
+        return self.get(uuid) if self._changed(statement) else None
+
+    # What the agent calls.
+
+    def list_for_host(self, host: str) -> list[m.ShareMapping]:
+        """List the mappings of the servers of a host, oldest first."""
+        return self._mappings(_select(_MAPPINGS.c.host == host))
+
+    def list_for_share(self, host: str, share_id: str) -> list[m.ShareMapping]:
+        """List the mappings of a share on a host, oldest first."""
+        return self._mappings(
+            _select(_MAPPINGS.c.share_id == share_id, _MAPPINGS.c.host == host)
+        )
+
+    def advance(
+        self,
+        mapping: m.ShareMapping,
+        status: str,
+        access_id: Optional[str] = None,
+    ) -> m.ShareMapping:
+        """Record that an attach got on, and forget its fault.
+
+        :param status: ``inactive`` or ``active``
+        :param access_id: of the access rule; None: as it was
+        :raises Conflict: the mapping has changed since, or is not wanted
+        """
+        access_id = access_id or mapping.access_id
+        self._swap(
+            mapping,
+            _MAPPINGS.c.status.in_(m.sources(status, "agent")),
+            _MAPPINGS.c.wanted == m.ATTACHED,
+            status=status,
+            access_id=access_id,
+            **_NO_FAULT,
+        )
+        return dataclasses.replace(
+            mapping, status=status, access_id=access_id, fault=None
+        )
+
+    def record_access(
+        self, mapping: m.ShareMapping, access_id: Optional[str]
+    ) -> m.ShareMapping:
+        """Record Manila's id of the access rule; None: there is none.
+
+        :raises Conflict: what is wanted has changed since
+        """
+        self._swap(mapping, access_id=access_id)
+        return dataclasses.replace(mapping, access_id=access_id)
+
+    def fail(
+        self,
+        mapping: m.ShareMapping,
+        step: str,
+        message: str,
+        next_try_after: Optional[float],
+    ) -> m.ShareMapping:
+        """Record that a step failed.
+
+        :param message: why; as much of it is kept as there is room for
+        :param next_try_after: seconds; None: it is not tried again
+        :raises Conflict: the mapping has changed since
+        """
+        next_try = (
+            None if next_try_after is None else models.now_and(next_try_after)
+        )
+        self._swap(
+            mapping,
+            _MAPPINGS.c.status.in_(m.sources(m.ERROR, "agent")),
+            status=m.ERROR,
+            fault_step=step,
+            fault_message=rows.storable(message),
+            fault_at=models.utcnow(),
+            attempts=_MAPPINGS.c.attempts + 1,
+            next_try=next_try,
+        )
+        found = self.get(mapping.uuid)
+        if found is None or found.generation != mapping.generation:
+            raise exception.Conflict(uuid=mapping.uuid)
+        return found
+
+    def delete(self, mapping: m.ShareMapping) -> None:
+        """Forget a mapping of which nothing is left.
+
+        :raises Conflict: the mapping has changed since, or is still wanted
+        """
+        statement = _MAPPINGS.delete().where(
+            _MAPPINGS.c.uuid == mapping.uuid,
+            _MAPPINGS.c.generation == mapping.generation,
+            _MAPPINGS.c.wanted == m.DETACHED,
+            _MAPPINGS.c.status.in_(m.sources(None, "agent")),
+        )
+        if not self._changed(statement) and self.get(mapping.uuid):
+            raise exception.Conflict(uuid=mapping.uuid)
+
+    def claim_host(
+        self, host: str, boot_id: str, capabilities: m.Capabilities
+    ) -> None:
+        """Make a start of the agent the owner of the host's row."""
+        values = {
+            "boot_id": boot_id,
+            "last_heartbeat": models.utcnow(),
+            "capabilities": rows.from_capabilities(capabilities),
+        }
+        take = _AGENTS.update().where(_AGENTS.c.host == host).values(**values)
+        if self._changed(take):
+            return
+        try:
+            self._execute(_AGENTS.insert().values(host=host, **values))
+        except db_exc.DBDuplicateEntry:
+            self._execute(take)
+
+    def heartbeat(
+        self, host: str, boot_id: str, capabilities: m.Capabilities
+    ) -> bool:
+        """Record that the agent lives; False: the host is another start's."""
+        statement = (
+            _AGENTS.update()
+            .where(_AGENTS.c.host == host, _AGENTS.c.boot_id == boot_id)
+            .values(
+                last_heartbeat=models.utcnow(),
+                capabilities=rows.from_capabilities(capabilities),
+            )
+        )
+        return self._changed(statement)
+
+    def agent(self, host: str) -> Optional[m.Agent]:
+        """Read the agent of a host; None: it never had one."""
+        found = self._agents(_AGENTS.c.host == host)
+        return found[0] if found else None
+
+    def agents(self) -> list[m.Agent]:
+        """List the agents by host."""
+        return self._agents()
+
+    # What the operator calls.
+
+    def list_all(
+        self,
+        host: Optional[str] = None,
+        status: Optional[str] = None,
+        project_id: Optional[str] = None,
+        instance_uuid: Optional[str] = None,
+    ) -> list[m.ShareMapping]:
+        """List the mappings that are as asked, oldest first."""
+        asked = {
+            _MAPPINGS.c.host: host,
+            _MAPPINGS.c.status: status,
+            _MAPPINGS.c.project_id: project_id,
+            _MAPPINGS.c.instance_uuid: instance_uuid,
+        }
+        return self._mappings(
+            _select(*(c == v for c, v in asked.items() if v is not None))
+        )
+
+    def retry(self, uuid: str) -> Optional[m.ShareMapping]:
+        """Have a failed mapping tried again now; None: none has failed."""
+        statement = (
+            _MAPPINGS.update()
+            .where(_MAPPINGS.c.uuid == uuid, _MAPPINGS.c.status == m.ERROR)
+            .values(next_try=models.utcnow(), updated_at=models.utcnow())
+        )
+        return self.get(uuid) if self._changed(statement) else None
+
+    def reset(self, uuid: str) -> Optional[m.ShareMapping]:
+        """Let a failed mapping start over; None: none has failed."""
+        status = sa.case(
+            (_MAPPINGS.c.wanted == m.ATTACHED, m.ATTACHING), else_=m.DETACHING
+        )
+        statement = (
+            _MAPPINGS.update()
+            .where(
+                _MAPPINGS.c.uuid == uuid,
+                _MAPPINGS.c.status.in_(
+                    m.sources(m.ATTACHING, "operator")
+                    & m.sources(m.DETACHING, "operator")
+                ),
+            )
+            .values(status=status, updated_at=models.utcnow(), **_NO_FAULT)
+        )
+        return self.get(uuid) if self._changed(statement) else None
+
+    # How a statement is run.
+
+    def _mappings(
+        self, statement: Any, values: Optional[dict[str, Any]] = None
+    ) -> list[m.ShareMapping]:
+        found = self._execute(statement, values).rows
+        return [rows.to_mapping(row) for row in found]
+
+    def _agents(self, *conditions: Any) -> list[m.Agent]:
+        statement = (
+            sa.select(_AGENTS, models.utcnow().label("now"))
+            .where(*conditions)
+            .order_by(_AGENTS.c.host)
+        )
+        return [rows.to_agent(row) for row in self._execute(statement).rows]
+
+    def _swap(
+        self, mapping: m.ShareMapping, *conditions: Any, **values: Any
+    ) -> None:
+        """Change a mapping that is as the caller has seen it."""
+        statement = (
+            _MAPPINGS.update()
+            .where(
+                _MAPPINGS.c.uuid == mapping.uuid,
+                _MAPPINGS.c.generation == mapping.generation,
+                *conditions,
+            )
+            .values(updated_at=models.utcnow(), **values)
+        )
+        if not self._changed(statement):
+            raise exception.Conflict(uuid=mapping.uuid)
+
+    def _changed(self, statement: Any) -> bool:
+        """Run a statement and tell whether there was a row for it."""
+        return self._execute(statement).changed == 1
+
+    def _execute(
+        self, statement: Any, values: Optional[dict[str, Any]] = None
+    ) -> db_engine.Answer:
+        return db_engine.execute(self._engine, statement, values)
+
+
+def _select(*conditions: Any) -> Any:
+    return sa.select(_MAPPINGS).where(*conditions).order_by(_MAPPINGS.c.id)
