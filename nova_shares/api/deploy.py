@@ -1,0 +1,265 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where the application is assembled: as a filter, or as a service.
+
+Tests, the WSGI module, nova-shares-aio and an operator's paste file all come
+through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import re
+import threading
+from typing import Any
+from typing import Callable
+from typing import Optional
+from typing import TYPE_CHECKING
+
+from keystonemiddleware import auth_token
+from microversion_parse import Version
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_middleware import cors
+from oslo_middleware import healthcheck
+from oslo_middleware import http_proxy_to_wsgi
+from oslo_middleware import request_id
+from oslo_middleware import sizelimit
+
+from nova_shares.api import app as api_app
+from nova_shares.api import auth
+from nova_shares.api import faults
+from nova_shares.api import microversion
+from nova_shares.api import server_shares
+from nova_shares.api import versions
+from nova_shares.clients import nova
+from nova_shares.clients.nova import WSGIApp
+from nova_shares import conf as nova_shares_conf
+from nova_shares import exception
+
+if TYPE_CHECKING:
+    from nova_shares import attachments as shares
+
+LOG = logging.getLogger(__name__)
+
+#: The highest microversion of a service of our own.
+MAXIMUM = microversion.SHARES
+
+
+def filter_factory(
+    global_conf: dict[str, str], config_file: Optional[str] = None
+) -> Callable[[WSGIApp], api_app.Filter]:
+    """Make the filter for Nova's pipeline (``paste.filter_factory``).
+
+    A broken configuration must not keep Nova from working: it is read at
+    the first request of ours, and says then in the log what is wrong.
+
+    :param config_file: our own file, never nova.conf; default: as found
+        under /etc/nova-shares
+    """
+
+    def make(app: WSGIApp) -> api_app.Filter:
+        attachments = Once(lambda: _load_attachments(config_file))
+        return _filter(attachments, app, MAXIMUM)
+
+    return make
+
+
+def app_factory(
+    global_conf: dict[str, str], config_file: Optional[str] = None
+) -> WSGIApp:
+    """Make the service (``paste.app_factory``).
+
+    :param config_file: our file; default: as found under /etc/nova-shares
+    :raises oslo_config.cfg.Error: when it can't be found or parsed
+    """
+    return make_service(_load(config_file))
+
+
+def make_filter(
+    conf: cfg.ConfigOpts,
+    app: WSGIApp,
+    attachments: Optional[shares.Attachments] = None,
+    maximum: Version = MAXIMUM,
+) -> api_app.Filter:
+    """Make the filter.
+
+    :param app: what it wraps: Nova's router
+    :param attachments: default: made from ``conf``
+    :param maximum: the highest microversion of the deployment
+    """
+    return _filter(_once(conf, attachments), app, maximum)
+
+
+def make_service(
+    conf: cfg.ConfigOpts,
+    attachments: Optional[shares.Attachments] = None,
+    find_server: Optional[nova.FindServer] = None,
+) -> WSGIApp:
+    """Make the service.
+
+    :param attachments: default: made from ``conf``
+    :param find_server: default: by REST, as ``conf`` has it
+    """
+    find = find_server or nova.rest_servers(conf).find
+    controller = server_shares.Controller(
+        _once(conf, attachments), lambda environ: find
+    )
+    api: WSGIApp = api_app.App(controller, auth.from_keystone, MAXIMUM)
+
+    # A request's way is from the last line of this function to the first.
+    # Who the client is, and whether its page may read an answer, comes
+    # first; then each request gets an id, so that every answer carries one.
+    # By their paths, two things are outside of authentication: the health
+    # of the service, and the documents that tell its versions. The faults
+    # of the middleware below are put into our format; a body's size is
+    # looked at before Keystone is asked who calls.
+    api = auth_token.AuthProtocol(api, {"oslo_config_config": conf})
+    api = sizelimit.RequestBodySizeLimiter(api, conf)
+    api = faults.Wrapper(api, MAXIMUM)
+    api = _ByPath(
+        ("/healthcheck", healthcheck.Healthcheck(None, conf)),
+        ("/v2.1", _Root(versions.Versions(MAXIMUM, "/v2.1"), api)),
+        ("", versions.Versions(MAXIMUM)),
+    )
+    api = _RequestId(api, conf)
+    api = _cors(api, conf)
+    return http_proxy_to_wsgi.HTTPProxyToWSGI(api, conf)  # type: ignore
+
+
+class Once:
+    """Makes something when it is first called for, and again if that fails.
+
+    uWSGI forks after it has loaded an application: nothing is made before.
+    """
+
+    def __init__(self, make: Callable[[], shares.Attachments]) -> None:
+        self._make = make
+        self._made: Optional[shares.Attachments] = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> shares.Attachments:
+        """Give it.
+
+        :raises nova_shares.exception.ServiceUnavailable: if it can't be
+            made; the log says why
+        """
+        with self._lock:
+            if self._made is None:
+                try:
+                    self._made = self._make()
+                except Exception as e:
+                    LOG.exception("The API of server shares can't start")
+                    raise exception.ServiceUnavailable(
+                        service="server shares", detail="it can't start"
+                    ) from e
+            return self._made
+
+
+def _load_attachments(config_file: Optional[str]) -> shares.Attachments:
+    return _from_conf(_load(config_file))
+
+
+def _load(config_file: Optional[str]) -> cfg.ConfigOpts:
+    files = None if config_file is None else [config_file]
+    return nova_shares_conf.load(files=files)
+
+
+def _from_conf(conf: cfg.ConfigOpts) -> shares.Attachments:
+    # Imported late: whatever is wrong with the libraries of the database
+    # and of messaging, it must not keep Nova from starting.
+    from nova_shares import attachments
+
+    return attachments.Attachments.from_conf(conf)
+
+
+def _once(
+    conf: cfg.ConfigOpts, attachments: Optional[shares.Attachments]
+) -> Callable[[], shares.Attachments]:
+    if attachments is None:
+        return Once(lambda: _from_conf(conf))
+    made = attachments
+    return lambda: made
+
+
+def _filter(
+    attachments: Callable[[], shares.Attachments],
+    app: WSGIApp,
+    maximum: Version,
+) -> api_app.Filter:
+    controller = server_shares.Controller(
+        attachments, nova.PipelineServers(app).bound
+    )
+    ours = api_app.App(controller, auth.from_nova, maximum)
+    return api_app.Filter(ours, app)
+
+
+def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:
+    """Let the pages of allowed origins send and read our headers."""
+    versions_headers = [microversion.HEADER, microversion.LEGACY_HEADER]
+    ids = ["X-OpenStack-Request-ID"]
+    conf.register_opts(cors.CORS_OPTS, group="cors")
+    conf.set_default(
+        "allow_headers",
+        ["X-Auth-Token", *ids, *versions_headers],
+        group="cors",
+    )
+    conf.set_default(
+        "expose_headers",
+        [*ids, "X-Compute-Request-ID", *versions_headers],
+        group="cors",
+    )
+    conf.set_default("allow_methods", ["GET", "POST", "DELETE"], group="cors")
+    return cors.CORS(app, conf)  # type: ignore
+
+
+class _RequestId(request_id.RequestId):
+    """Names each request anew, under the two names that Nova uses."""
+
+    compat_headers = ["x-compute-request-id"]
+
+
+class _ByPath:
+    """Hands a request to the first application whose prefix its path has."""
+
+    def __init__(self, *apps: tuple[str, Any]) -> None:
+        self._apps = apps
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        path = re.sub("//+", "/", environ.get("PATH_INFO", ""))
+        for prefix, app in self._apps[:-1]:
+            if path == prefix or path.startswith(prefix + "/"):
+                break
+        else:
+            prefix, app = self._apps[-1]
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
+        environ["PATH_INFO"] = path[len(prefix) :]
+        answer: Iterable[bytes] = app(environ, start_response)
+        return answer
+
+
+class _Root:
+    """Has one application at the root, and another one below it."""
+
+    def __init__(self, root: WSGIApp, below: WSGIApp) -> None:
+        self._root = root
+        self._below = below
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        at_root = environ["PATH_INFO"] in ("", "/")
+        app = self._root if at_root else self._below
+        return app(environ, start_response)

@@ -1,0 +1,257 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A server as we need it, asked of Nova in one of two ways.
+
+By REST with our own service user; or, inside Nova's process, by a request
+to the application that our filter wraps, on behalf of an administrator.
+Both ask for microversion 2.47: the first that shows a flavor's extra specs,
+and older than 2.69, from which on a server whose cell is down looks like one
+that is gone. At 2.47 a 404 means gone, a 5xx unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import copy
+import dataclasses
+import io
+import json
+from typing import Any
+from typing import Callable
+from typing import Optional
+from urllib import parse as urlparse
+
+from keystoneauth1 import adapter as ks_adapter
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import loading
+from oslo_config import cfg
+from oslo_context import context
+from oslo_log import log as logging
+import webob
+
+from nova_shares import exception
+
+LOG = logging.getLogger(__name__)
+
+SERVICE = "compute"
+MICROVERSION = "2.47"
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A server, as far as its shares need it.
+
+    :ivar host: the compute host; None: not scheduled, or offloaded
+    """
+
+    id: str
+    project_id: str
+    host: Optional[str]
+    vm_state: str
+    task_state: Optional[str]
+    locked: bool
+    extra_specs: dict[str, str]
+
+
+#: Looks a server up by its id. Raises
+#: :class:`nova_shares.exception.ServerNotFound`, or
+#: :class:`nova_shares.exception.ServiceUnavailable` if Nova can't tell.
+FindServer = Callable[[str], Server]
+
+_HOST = "OS-EXT-SRV-ATTR:host"
+_VM_STATE = "OS-EXT-STS:vm_state"
+_TASK_STATE = "OS-EXT-STS:task_state"
+#: Fields that an operator can hide, even from administrators, and the
+#: policy rule of Nova's that does.
+_HIDDEN_BY = {
+    _HOST: "os_compute_api:os-extended-server-attributes",
+    _VM_STATE: "os_compute_api:servers:show",
+    _TASK_STATE: "os_compute_api:servers:show",
+    "extra_specs": "os_compute_api:servers:show:flavor-extra-specs",
+}
+
+
+def parse(body: Any) -> Server:
+    """Read the body of a server at microversion 2.47.
+
+    :raises nova_shares.exception.ServiceUnavailable: if something that we
+        need is missing, or is not as it should be
+    """
+    try:
+        server = body["server"]
+        return Server(
+            id=server["id"],
+            project_id=server["tenant_id"],
+            host=server[_HOST] or None,
+            vm_state=server[_VM_STATE],
+            task_state=server[_TASK_STATE],
+            locked=bool(server["locked"]),
+            extra_specs=dict(server["flavor"]["extra_specs"]),
+        )
+    except KeyError as e:
+        field = e.args[0]
+        if field in _HIDDEN_BY:
+            LOG.error(
+                "Nova does not show %s of a server: its policy %s must let"
+                " our user, and administrators, see it",
+                field,
+                _HIDDEN_BY[field],
+            )
+        raise _unavailable(f"no {field} in a server") from e
+    except (TypeError, ValueError) as e:
+        raise _unavailable(f"a server that is none: {e}") from e
+
+
+class RestServers:
+    """Looks servers up by REST, with our own service user."""
+
+    def __init__(self, adapter: ks_adapter.Adapter) -> None:
+        self._adapter = adapter
+
+    def find(self, server_id: str) -> Server:
+        """Look a server up.
+
+        :raises nova_shares.exception.ServerNotFound: if Nova has none
+        :raises nova_shares.exception.ServiceUnavailable: if Nova does not
+            answer as it should
+        """
+        try:
+            response = self._adapter.get(
+                f"/servers/{urlparse.quote(server_id, safe='')}",
+                microversion=MICROVERSION,
+                raise_exc=False,
+            )
+        except ks_exceptions.ClientException as e:
+            raise _unavailable(f"{type(e).__name__}: {e}") from e
+        return _read(server_id, response.status_code, response.content)
+
+
+def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
+    """Build the look-up by REST from ``[nova]``; connects to nothing."""
+    auth = loading.load_auth_from_conf_options(conf, "nova")
+    session = loading.load_session_from_conf_options(conf, "nova", auth=auth)
+    return RestServers(
+        loading.load_adapter_from_conf_options(conf, "nova", session=session)
+    )
+
+
+class PipelineServers:
+    """Looks servers up in Nova's own process.
+
+    :param app: the application that our filter wraps: Nova's router
+    """
+
+    def __init__(self, app: WSGIApp) -> None:
+        self._app = app
+
+    def bound(self, environ: dict[str, Any]) -> FindServer:
+        """Make the look-up for the request of ``environ``.
+
+        What it gives must only be shown to who passes our own policy: it
+        sees every server.
+        """
+
+        def find(server_id: str) -> Server:
+            return self._find(environ, server_id)
+
+        return find
+
+    def _find(self, environ: dict[str, Any], server_id: str) -> Server:
+        caller = environ["nova.context"]
+        # Nova leaves its request's context, an administrator's, in the
+        # thread: whoever asks oslo.context there must not find it.
+        before = context.get_current() or caller
+        try:
+            response = webob.Request(_below(environ, server_id)).send(
+                self._app
+            )
+        except Exception as e:
+            LOG.exception("Nova failed to show server %s", server_id)
+            raise _unavailable("an exception in Nova") from e
+        finally:
+            before.update_store()
+        return _read(server_id, response.status_int, response.body)
+
+
+#: What the request below has of the one above. Never all: what WebOb and
+#: Nova keep in an environment is shared by its shallow copies.
+_KEPT = (
+    "HTTP_HOST",
+    "REMOTE_ADDR",
+    "SCRIPT_NAME",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "openstack.global_request_id",
+    "openstack.request_id",
+    "wsgi.errors",
+    "wsgi.multiprocess",
+    "wsgi.multithread",
+    "wsgi.run_once",
+    "wsgi.url_scheme",
+    "wsgi.version",
+)
+
+
+def _below(environ: dict[str, Any], server_id: str) -> dict[str, Any]:
+    """Make the environment of a request to the wrapped application."""
+    # The project, if any, stays as the caller wrote it.
+    before_servers = environ["PATH_INFO"].partition("/servers/")[0]
+    return {
+        **{key: environ[key] for key in _KEPT if key in environ},
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": f"{before_servers}/servers/{server_id}",
+        "QUERY_STRING": "",
+        "CONTENT_LENGTH": "0",
+        "HTTP_ACCEPT": "application/json",
+        "HTTP_OPENSTACK_API_VERSION": f"{SERVICE} {MICROVERSION}",
+        "nova.context": _elevated(environ["nova.context"]),
+        "wsgi.input": io.BytesIO(),
+    }
+
+
+def _elevated(caller: Any) -> Any:
+    """Copy a context, as an administrator's.
+
+    A copy, because Nova writes the server's cell into the one it gets. It
+    has no scope but a project's, which alone Nova's policy takes here.
+    """
+    elevated = copy.copy(caller)
+    elevated.is_admin = True
+    elevated.roles = [*caller.roles, "admin"]
+    elevated.system_scope = None
+    return elevated
+
+
+def _read(server_id: str, status: int, body: bytes) -> Server:
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    if status == 200:
+        return parse(content)
+    # A 404 that is not in Nova's own words may be somebody else's: only
+    # Nova knows that a server is gone.
+    if (
+        status == 404
+        and isinstance(content, dict)
+        and ("itemNotFound" in content)
+    ):
+        raise exception.ServerNotFound(server_id=server_id)
+    raise _unavailable(f"{status} {body[:200]!r}")
+
+
+def _unavailable(detail: str) -> exception.ServiceUnavailable:
+    return exception.ServiceUnavailable(service=SERVICE, detail=detail)
