@@ -99,9 +99,10 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
     if url.drivername == "sqlite":
         sa.event.listen(engine, "connect", _write_ahead)
     exc_filters.register_engine(engine)
+    dialect: Any = engine.dialect
     # Closing a connection rolls back, even where nothing was begun.
-    engine.dialect.do_rollback = lambda connection: None
-    _fail_after_slow_ping(engine.dialect)
+    dialect.do_rollback = lambda connection: None
+    _fail_after_slow_ping(dialect)
     return engine
 
 
@@ -167,8 +168,8 @@ def _postgresql_cursor() -> type:
     """
     from psycopg2 import extensions
 
-    class Cursor(extensions.cursor):
-        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
+    class Cursor(extensions.cursor):  # type: ignore[misc]
+        def execute(self, query: Any, vars: Any = None) -> None:
             timer = threading.Timer(TIMEOUT, _hang_up, (self.connection,))
             timer.daemon = True
             timer.start()
@@ -192,12 +193,12 @@ class Answer:
 
     :ivar rows: of a SELECT
     :ivar changed: how many rows an UPDATE or DELETE was for
-    :ivar key: the id that an INSERT got, if the table makes them
+    :ivar key: the primary key of an INSERT
     """
 
     rows: list[Any]
     changed: int
-    key: Optional[int] = None
+    key: Any = None
 
 
 def execute(
@@ -219,7 +220,7 @@ def execute(
         if time.monotonic() - began > TIMEOUT / 2:
             raise
     # Two that met in a deadlock shall not meet again.
-    time.sleep(random.uniform(0, 0.1))
+    time.sleep(random.uniform(0, 0.1))  # noqa: S311
     return _once(engine, statement, values)
 
 
@@ -233,11 +234,11 @@ def _once(
         raise db_exc.DBConnectionError(error) from error
     with connection:
         try:
-            result = connection.execute(statement, values or {})
+            result: Any = connection.execute(statement, values or {})
+            if statement.is_insert:
+                return Answer([], 1, result.inserted_primary_key[0])
             if result.returns_rows:
                 return Answer(list(result.all()), 0)
-            keys = result.inserted_primary_key if result.is_insert else None
-            key = keys[0] if keys else None
-            return Answer([], result.rowcount, key)
+            return Answer([], result.rowcount)
         except sa.exc.SQLAlchemyError as error:
             raise db_exc.DBError(error) from error

@@ -115,7 +115,7 @@ database_identity = sa.Table(
 )
 
 
-class utcnow(functions.FunctionElement[Any]):  # noqa: N801
+class utcnow(functions.FunctionElement[Any]):
     """The database's own time in UTC, ``utcnow(microseconds)`` from now.
 
     Hosts disagree about the time; what is compared later is written and
@@ -141,7 +141,7 @@ def _utcnow_mysql(element: utcnow, compiler_: Any, **kw: Any) -> str:
 def _utcnow_postgresql(element: utcnow, compiler_: Any, **kw: Any) -> str:
     delay = compiler_.process(element.clauses, **kw) or "0"
     return (
-        f"(timezone('utc', clock_timestamp())"
+        f"(timezone('utc', statement_timestamp())"
         f" + {delay} * interval '1 microsecond')"
     )
 

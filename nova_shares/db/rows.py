@@ -24,22 +24,47 @@ from typing import Optional
 from nova_shares import mapping as m
 from nova_shares.db import models
 
-_OF_FAULT = ("fault_step", "fault_message", "fault_at", "attempts", "next_try")
+_APART = (
+    "fault_step",
+    "fault_message",
+    "fault_at",
+    "attempts",
+    "next_try",
+    "created_at",
+    "updated_at",
+)
 #: The columns that a mapping has under the same name.
 _PLAIN = tuple(
     column.name
     for column in models.share_mappings.columns
-    if column.name not in (*_OF_FAULT, "created_at", "updated_at")
+    if column.name not in _APART
 )
+#: What a row is selected as for :func:`to_mapping`.
+COLUMNS = [models.share_mappings.c[name] for name in (*_PLAIN, *_APART)]
+
+
+#: Enough for what users see. Each column costs time, the times most of it,
+#: and this is selected with every list and show of a user.
+SEEN = [
+    column
+    for column in COLUMNS
+    if column.name
+    not in (*_APART, "id", "user_id", "request_id", "access_level")
+]
+_SEEN_NAMES = tuple(column.name for column in SEEN)
+
+
+def to_seen_mapping(row: Any) -> m.ShareMapping:
+    return m.ShareMapping(**dict(zip(_SEEN_NAMES, row)))
 
 
 def to_mapping(row: Any) -> m.ShareMapping:
-    values = {name: getattr(row, name) for name in _PLAIN}
     return m.ShareMapping(
         fault=_to_fault(row) if row.fault_step is not None else None,
         created_at=_aware(row.created_at),
         updated_at=_aware(row.updated_at),
-        **values,
+        # The names are those of the first columns: the faults' are cut off.
+        **dict(zip(_PLAIN, row)),
     )
 
 

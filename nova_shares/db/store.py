@@ -49,7 +49,7 @@ _NO_FAULT = {
 }
 #: Made once, since every list and show of a user is this statement.
 _OF_SERVER = (
-    sa.select(_MAPPINGS)
+    sa.select(*rows.SEEN)
     .where(_MAPPINGS.c.instance_uuid == sa.bindparam("server"))
     .order_by(_MAPPINGS.c.id)
 )
@@ -85,12 +85,16 @@ class Store:
     # What the API calls.
 
     def list_for_server(self, instance_uuid: str) -> list[m.ShareMapping]:
-        """List the mappings of a server, oldest first."""
-        return self._mappings(_OF_SERVER, {"server": instance_uuid})
+        """List the mappings of a server, oldest first.
+
+        They come without fault, times, and who asked for them.
+        """
+        answer = self._execute(_OF_SERVER, {"server": instance_uuid})
+        return [rows.to_seen_mapping(row) for row in answer.rows]
 
     def get(self, uuid: str) -> Optional[m.ShareMapping]:
         """Read one mapping; None: there is none of this uuid."""
-        found = self._mappings(_select(_MAPPINGS.c.uuid == uuid))
+        found = self._mappings(_MAPPINGS.c.uuid == uuid)
         return found[0] if found else None
 
     def insert(self, mapping: m.ShareMapping) -> m.ShareMapping:
@@ -133,12 +137,12 @@ class Store:
 
     def list_for_host(self, host: str) -> list[m.ShareMapping]:
         """List the mappings of the servers of a host, oldest first."""
-        return self._mappings(_select(_MAPPINGS.c.host == host))
+        return self._mappings(_MAPPINGS.c.host == host)
 
     def list_for_share(self, host: str, share_id: str) -> list[m.ShareMapping]:
         """List the mappings of a share on a host, oldest first."""
         return self._mappings(
-            _select(_MAPPINGS.c.share_id == share_id, _MAPPINGS.c.host == host)
+            _MAPPINGS.c.share_id == share_id, _MAPPINGS.c.host == host
         )
 
     def advance(
@@ -153,18 +157,17 @@ class Store:
         :param access_id: of the access rule; None: as it was
         :raises Conflict: the mapping has changed since, or is not wanted
         """
-        access_id = access_id or mapping.access_id
+        new: dict[str, Any] = {"status": status}
+        if access_id is not None:
+            new["access_id"] = access_id
         self._swap(
             mapping,
             _MAPPINGS.c.status.in_(m.sources(status, "agent")),
             _MAPPINGS.c.wanted == m.ATTACHED,
-            status=status,
-            access_id=access_id,
+            **new,
             **_NO_FAULT,
         )
-        return dataclasses.replace(
-            mapping, status=status, access_id=access_id, fault=None
-        )
+        return dataclasses.replace(mapping, fault=None, **new)
 
     def record_access(
         self, mapping: m.ShareMapping, access_id: Optional[str]
@@ -278,7 +281,7 @@ class Store:
             _MAPPINGS.c.instance_uuid: instance_uuid,
         }
         return self._mappings(
-            _select(*(c == v for c, v in asked.items() if v is not None))
+            *(c == v for c, v in asked.items() if v is not None)
         )
 
     def retry(self, uuid: str) -> Optional[m.ShareMapping]:
@@ -310,11 +313,13 @@ class Store:
 
     # How a statement is run.
 
-    def _mappings(
-        self, statement: Any, values: Optional[dict[str, Any]] = None
-    ) -> list[m.ShareMapping]:
-        found = self._execute(statement, values).rows
-        return [rows.to_mapping(row) for row in found]
+    def _mappings(self, *conditions: Any) -> list[m.ShareMapping]:
+        statement = (
+            sa.select(*rows.COLUMNS)
+            .where(*conditions)
+            .order_by(_MAPPINGS.c.id)
+        )
+        return [rows.to_mapping(row) for row in self._execute(statement).rows]
 
     def _agents(self, *conditions: Any) -> list[m.Agent]:
         statement = (
@@ -348,7 +353,3 @@ class Store:
         self, statement: Any, values: Optional[dict[str, Any]] = None
     ) -> db_engine.Answer:
         return db_engine.execute(self._engine, statement, values)
-
-
-def _select(*conditions: Any) -> Any:
-    return sa.select(_MAPPINGS).where(*conditions).order_by(_MAPPINGS.c.id)
