@@ -31,11 +31,11 @@ from oslo_context import context
 import webob
 import webob.exc
 
+from nova_shares import exception
 from nova_shares.api import faults
 from nova_shares.api import microversion
 from nova_shares.api import server_shares
 from nova_shares.clients.nova import WSGIApp
-from nova_shares import exception
 
 #: The whole API, from microversion 2.97 on: method, path, what the
 #: controller calls it. A project's id may stand before each path.
@@ -113,7 +113,7 @@ class App:
         caller = self._authenticate(environ)
         version = microversion.parse(environ, self._maximum)
         if version < microversion.SHARES:
-            raise _no_route()
+            raise faults.no_route()
         action, ids = _route(environ)
         request = webob.Request(environ)
         if request.content_type not in _CONTENT_TYPES:
@@ -133,25 +133,19 @@ class App:
 def _route(environ: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     # WSGI hands a path's bytes on as latin-1.
     raw = environ.get("PATH_INFO", "").encode("latin-1")
-    path = raw.decode("utf-8", errors="replace")
+    methods, ids = _match(raw.decode("utf-8", errors="replace"))
+    action = methods.get(environ["REQUEST_METHOD"])
+    if action is None:
+        raise faults.method_not_allowed(methods)
+    return action, ids
+
+
+def _match(path: str) -> tuple[dict[str, str], dict[str, Any]]:
     for pattern, methods in _BY_PATH:
         match = pattern.fullmatch(path)
         if match is not None:
-            break
-    else:
-        raise _no_route()
-    action = methods.get(environ["REQUEST_METHOD"])
-    if action is None:
-        refusal = webob.exc.HTTPMethodNotAllowed(
-            "The method is not allowed for this resource."
-        )
-        refusal.allow = sorted(methods)
-        raise refusal
-    return action, match.groupdict()
-
-
-def _no_route() -> webob.exc.HTTPNotFound:
-    return webob.exc.HTTPNotFound("The resource could not be found.")
+            return methods, match.groupdict()
+    raise faults.no_route()
 
 
 class Filter:

@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 import re
 import threading
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from keystonemiddleware import auth_token
 from microversion_parse import Version
@@ -36,6 +36,8 @@ from oslo_middleware import http_proxy_to_wsgi
 from oslo_middleware import request_id
 from oslo_middleware import sizelimit
 
+from nova_shares import conf as nova_shares_conf
+from nova_shares import exception
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
 from nova_shares.api import faults
@@ -44,8 +46,6 @@ from nova_shares.api import server_shares
 from nova_shares.api import versions
 from nova_shares.clients import nova
 from nova_shares.clients.nova import WSGIApp
-from nova_shares import conf as nova_shares_conf
-from nova_shares import exception
 
 if TYPE_CHECKING:
     from nova_shares import attachments as shares
@@ -57,7 +57,7 @@ MAXIMUM = microversion.SHARES
 
 
 def filter_factory(
-    global_conf: dict[str, str], config_file: Optional[str] = None
+    global_conf: dict[str, str], config_file: str | None = None
 ) -> Callable[[WSGIApp], api_app.Filter]:
     """Make the filter for Nova's pipeline (``paste.filter_factory``).
 
@@ -76,7 +76,7 @@ def filter_factory(
 
 
 def app_factory(
-    global_conf: dict[str, str], config_file: Optional[str] = None
+    global_conf: dict[str, str], config_file: str | None = None
 ) -> WSGIApp:
     """Make the service (``paste.app_factory``).
 
@@ -89,7 +89,7 @@ def app_factory(
 def make_filter(
     conf: cfg.ConfigOpts,
     app: WSGIApp,
-    attachments: Optional[shares.Attachments] = None,
+    attachments: shares.Attachments | None = None,
     maximum: Version = MAXIMUM,
 ) -> api_app.Filter:
     """Make the filter.
@@ -103,8 +103,8 @@ def make_filter(
 
 def make_service(
     conf: cfg.ConfigOpts,
-    attachments: Optional[shares.Attachments] = None,
-    find_server: Optional[nova.FindServer] = None,
+    attachments: shares.Attachments | None = None,
+    find_server: nova.FindServer | None = None,
 ) -> WSGIApp:
     """Make the service.
 
@@ -128,9 +128,9 @@ def make_service(
     api = sizelimit.RequestBodySizeLimiter(api, conf)
     api = faults.Wrapper(api, MAXIMUM)
     api = _ByPath(
+        versions.Versions(MAXIMUM),
         ("/healthcheck", healthcheck.Healthcheck(None, conf)),
         ("/v2.1", _Root(versions.Versions(MAXIMUM, "/v2.1"), api)),
-        ("", versions.Versions(MAXIMUM)),
     )
     api = _RequestId(api, conf)
     api = _cors(api, conf)
@@ -145,7 +145,7 @@ class Once:
 
     def __init__(self, make: Callable[[], shares.Attachments]) -> None:
         self._make = make
-        self._made: Optional[shares.Attachments] = None
+        self._made: shares.Attachments | None = None
         self._lock = threading.Lock()
 
     def __call__(self) -> shares.Attachments:
@@ -166,11 +166,11 @@ class Once:
             return self._made
 
 
-def _load_attachments(config_file: Optional[str]) -> shares.Attachments:
+def _load_attachments(config_file: str | None) -> shares.Attachments:
     return _from_conf(_load(config_file))
 
 
-def _load(config_file: Optional[str]) -> cfg.ConfigOpts:
+def _load(config_file: str | None) -> cfg.ConfigOpts:
     files = None if config_file is None else [config_file]
     return nova_shares_conf.load(files=files)
 
@@ -184,7 +184,7 @@ def _from_conf(conf: cfg.ConfigOpts) -> shares.Attachments:
 
 
 def _once(
-    conf: cfg.ConfigOpts, attachments: Optional[shares.Attachments]
+    conf: cfg.ConfigOpts, attachments: shares.Attachments | None
 ) -> Callable[[], shares.Attachments]:
     if attachments is None:
         return Once(lambda: _from_conf(conf))
@@ -226,28 +226,34 @@ def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:
 class _RequestId(request_id.RequestId):
     """Names each request anew, under the two names that Nova uses."""
 
-    compat_headers = ["x-compute-request-id"]
+    compat_headers: ClassVar[list[str]] = ["x-compute-request-id"]
 
 
 class _ByPath:
-    """Hands a request to the first application whose prefix its path has."""
+    """Hands a request to the application whose prefix its path has.
 
-    def __init__(self, *apps: tuple[str, Any]) -> None:
+    :param last: who gets the rest
+    """
+
+    def __init__(self, last: Any, *apps: tuple[str, Any]) -> None:
+        self._last = last
         self._apps = apps
 
     def __call__(
         self, environ: dict[str, Any], start_response: Any
     ) -> Iterable[bytes]:
         path = re.sub("//+", "/", environ.get("PATH_INFO", ""))
-        for prefix, app in self._apps[:-1]:
-            if path == prefix or path.startswith(prefix + "/"):
-                break
-        else:
-            prefix, app = self._apps[-1]
+        prefix, app = self._find(path)
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
         environ["PATH_INFO"] = path[len(prefix) :]
         answer: Iterable[bytes] = app(environ, start_response)
         return answer
+
+    def _find(self, path: str) -> tuple[str, Any]:
+        for prefix, app in self._apps:
+            if path == prefix or path.startswith(prefix + "/"):
+                return prefix, app
+        return "", self._last
 
 
 class _Root:

@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 import json
 from typing import Any
-from typing import Optional
 
 from microversion_parse import Version
 from oslo_db import exception as db_exc
@@ -24,8 +24,8 @@ from oslo_log import log as logging
 import webob
 import webob.exc
 
-from nova_shares.api import microversion
 from nova_shares import exception
+from nova_shares.api import microversion
 
 LOG = logging.getLogger(__name__)
 
@@ -106,6 +106,22 @@ _NAMES = {
 }
 
 
+def no_route() -> webob.exc.HTTPNotFound:
+    """Make the error of a path, or a version, that has nothing."""
+    return webob.exc.HTTPNotFound("The resource could not be found.")
+
+
+def method_not_allowed(
+    methods: Iterable[str],
+) -> webob.exc.HTTPMethodNotAllowed:
+    """Make the error of a path that has ``methods`` only."""
+    error = webob.exc.HTTPMethodNotAllowed(
+        "The method is not allowed for this resource."
+    )
+    error.allow = sorted(methods)
+    return error
+
+
 def answer(
     error: Exception, environ: dict[str, Any], maximum: Version
 ) -> webob.Response:
@@ -153,7 +169,7 @@ def _describe(error: Exception) -> tuple[int, str]:
     return _UNEXPECTED
 
 
-def _retry_after(status: int) -> Optional[str]:
+def _retry_after(status: int) -> str | None:
     if status == 413:
         # Waiting does not make a body smaller.
         return "0"

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from typing import Optional
 
 import microversion_parse
 from microversion_parse import Version
@@ -91,7 +90,7 @@ def headers(environ: dict[str, Any], maximum: Version) -> dict[str, str]:
     }
 
 
-def _asked(environ: dict[str, Any]) -> Optional[str]:
+def _asked(environ: dict[str, Any]) -> str | None:
     sent = {}
     for name in (HEADER, LEGACY_HEADER):
         value = environ.get("HTTP_" + name.upper().replace("-", "_"))

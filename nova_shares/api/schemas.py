@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from typing import Optional
 from urllib import parse
 
 import jsonschema
@@ -122,7 +121,7 @@ _ATTACH = validator(ATTACH)
 _QUERY = validator(QUERY)
 
 
-def parse_attach(body: bytes) -> tuple[str, Optional[str]]:
+def parse_attach(body: bytes) -> tuple[str, str | None]:
     """Read the body of an attach: the share's id, and the tag if any.
 
     :raises nova_shares.exception.Invalid: if it isn't one

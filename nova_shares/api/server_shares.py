@@ -15,14 +15,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
-from typing import Optional
-from typing import TYPE_CHECKING
 
 from oslo_context import context
 import webob
 
+from nova_shares import exception
 from nova_shares.api import schemas
 from nova_shares.api import views
 from nova_shares.clients import nova
@@ -64,7 +64,7 @@ class Controller:
         caller: context.RequestContext,
         server_id: str,
     ) -> webob.Response:
-        share_id, tag = schemas.parse_attach(request.body)
+        share_id, tag = schemas.parse_attach(_read(request))
         attachments = self._attachments()
         new = attachments.attach(
             caller,
@@ -104,8 +104,16 @@ class Controller:
         return _response(200)
 
 
+def _read(request: webob.Request) -> bytes:
+    try:
+        return bytes(request.body)
+    except OSError as e:
+        # WebOb: there is less of it than its length says.
+        raise exception.Invalid(message="Malformed request body") from e
+
+
 def _response(
-    status: int, content: Optional[dict[str, Any]] = None
+    status: int, content: dict[str, Any] | None = None
 ) -> webob.Response:
     response = webob.Response(
         status=status,

@@ -59,13 +59,9 @@ class Versions:
 
     def _answer(self, request: webob.Request) -> webob.Response:
         if request.path_info not in ("", "/"):
-            raise webob.exc.HTTPNotFound("The resource could not be found.")
+            raise faults.no_route()
         if request.method not in ("GET", "HEAD"):
-            refusal = webob.exc.HTTPMethodNotAllowed(
-                "The method is not allowed for this resource."
-            )
-            refusal.allow = ["GET", "HEAD"]
-            raise refusal
+            raise faults.method_not_allowed(("GET", "HEAD"))
         content: dict[str, Any]
         if self._mounted:
             version = self._version(request)

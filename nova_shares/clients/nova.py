@@ -28,7 +28,6 @@ import io
 import json
 from typing import Any
 from typing import Callable
-from typing import Optional
 from urllib import parse as urlparse
 
 from keystoneauth1 import adapter as ks_adapter
@@ -58,9 +57,9 @@ class Server:
 
     id: str
     project_id: str
-    host: Optional[str]
+    host: str | None
     vm_state: str
-    task_state: Optional[str]
+    task_state: str | None
     locked: bool
     extra_specs: dict[str, str]
 
@@ -129,7 +128,7 @@ class RestServers:
         """
         try:
             response = self._adapter.get(
-                f"/servers/{urlparse.quote(server_id, safe='')}",
+                f"/servers/{urlparse.quote(server_id.lower(), safe='')}",
                 microversion=MICROVERSION,
                 raise_exc=False,
             )
@@ -212,7 +211,7 @@ def _below(environ: dict[str, Any], server_id: str) -> dict[str, Any]:
     return {
         **{key: environ[key] for key in _KEPT if key in environ},
         "REQUEST_METHOD": "GET",
-        "PATH_INFO": f"{before_servers}/servers/{server_id}",
+        "PATH_INFO": f"{before_servers}/servers/{server_id.lower()}",
         "QUERY_STRING": "",
         "CONTENT_LENGTH": "0",
         "HTTP_ACCEPT": "application/json",

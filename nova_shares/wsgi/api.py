@@ -22,16 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import os
-from typing import Optional
 
 from oslo_log import log as logging
 
+from nova_shares import conf as nova_shares_conf
 from nova_shares.api import deploy
 from nova_shares.clients.nova import WSGIApp
-from nova_shares import conf as nova_shares_conf
 
 
-def _config_files(environ: Mapping[str, str]) -> Optional[list[str]]:
+def _config_files(environ: Mapping[str, str]) -> list[str] | None:
     directory = environ.get("OS_NOVA_SHARES_CONFIG_DIR", "").strip()
     names = environ.get("OS_NOVA_SHARES_CONFIG_FILES", "").strip()
     if not directory and not names:
