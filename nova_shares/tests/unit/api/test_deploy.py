@@ -1,0 +1,221 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests of the factories: what they do before, and without, a request."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+
+import fixtures
+from oslo_config import cfg
+from oslo_context import context
+import testtools
+import webob
+
+from nova_shares import exception
+from nova_shares.api import deploy
+
+SHARES = "/servers/aaaaaaaa-0000-4000-8000-00000000000a/shares"
+
+
+def _wrapped(environ, start_response):
+    return webob.Response("Nova's")(environ, start_response)
+
+
+def _get(app, path):
+    request = webob.Request.blank(path)
+    request.headers["OpenStack-API-Version"] = "compute 2.97"
+    request.environ["nova.context"] = context.RequestContext(
+        user_id="u", project_id="p", roles=["reader"], overwrite=False
+    )
+    return request.get_response(app)
+
+
+class TestFilterFactory(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+        self.directory = self.useFixture(fixtures.TempDir()).path
+        self.file = os.path.join(self.directory, "nova-shares.conf")
+
+    def _write(self, text):
+        with open(self.file, "w") as file:
+            file.write(textwrap.dedent(text))
+
+    def _filter(self):
+        return deploy.filter_factory({}, config_file=self.file)(_wrapped)
+
+    def _check_broken(self, app, why):
+        self.assertEqual("Nova's", _get(app, "/servers").text)
+        response = _get(app, SHARES)
+        self.assertEqual(503, response.status_int)
+        self.assertIn("server shares", response.text)
+        self.assertIn(why, self.log.output)
+
+    def test_no_file(self):
+        self._check_broken(self._filter(), self.file)
+
+    def test_a_file_that_is_none(self):
+        self._write("nonsense")
+        self._check_broken(self._filter(), "ConfigFileParseError")
+
+    def test_no_database(self):
+        self._write("")
+        self._check_broken(self._filter(), "connection")
+
+    def test_put_right_without_a_restart(self):
+        app = self._filter()
+        self._check_broken(app, self.file)
+        self._write(
+            f"""\
+            [database]
+            connection = sqlite:///{self.directory}/nowhere.db
+            """
+        )
+        response = _get(app, SHARES)
+        # Configured now, but there was no db sync.
+        self.assertEqual(503, response.status_int)
+        self.assertIn("DBNonExistentTable", self.log.output)
+
+    def test_before_a_request_nothing_is_made(self):
+        threads = threading.active_count()
+        self._write("[database]\nconnection = sqlite:////nowhere/x.db\n")
+        self._filter()
+        self.assertEqual(threads, threading.active_count())
+        self.assertEqual("", self.log.output)
+
+    def test_not_behind_novas_authentication(self):
+        request = webob.Request.blank(
+            SHARES, headers={"X-User-Id": "u", "X-Roles": "admin"}
+        )
+        response = request.get_response(self._filter())
+        self.assertEqual(503, response.status_int)
+        self.assertIn("keystonecontext", self.log.output)
+
+
+class TestImport(testtools.TestCase):
+    def test_the_filter_needs_neither_database_nor_messaging(self):
+        script = """
+            import sys
+            from nova_shares.api import deploy
+            deploy.filter_factory({}, config_file="/nowhere")(None)
+            print(sorted({
+                name for name in sys.modules
+                if name in ("sqlalchemy", "oslo_messaging", "alembic",
+                            "nova_shares.attachments", "nova_shares.db")
+                or name == "nova" or name.startswith("nova.")
+            }))
+        """
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual("[]", done.stdout.strip())
+
+    def test_the_global_configuration_stays_as_it_was(self):
+        script = """
+            from oslo_config import cfg
+            from nova_shares import attachments
+            from nova_shares.api import deploy
+            before = sorted(cfg.CONF)
+            from nova_shares import conf
+            deploy.make_service(conf.load(files=[]))
+            deploy.make_filter(conf.load(files=[]), None)
+            print(sorted(set(cfg.CONF) - set(before)))
+        """
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual("[]", done.stdout.strip())
+
+
+class TestAppFactory(testtools.TestCase):
+    def test_a_service_of_our_own_says_at_once_what_is_wrong(self):
+        self.assertRaises(
+            cfg.ConfigFilesNotFoundError,
+            deploy.app_factory,
+            {},
+            config_file="/nowhere/nova-shares.conf",
+        )
+
+
+class TestOnce(testtools.TestCase):
+    def test_made_once_by_many(self):
+        made = []
+        once = deploy.Once(lambda: made.append(1) or object())
+        found = []
+        threads = [
+            threading.Thread(target=lambda: found.append(once()))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([1], made)
+        self.assertEqual(1, len(set(map(id, found))))
+
+    def test_tried_again(self):
+        self.useFixture(fixtures.FakeLogger())
+        outcomes = [None, object()]
+
+        def make():
+            outcome = outcomes.pop(0)
+            if outcome is None:
+                raise RuntimeError("not yet")
+            return outcome
+
+        once = deploy.Once(make)
+        self.assertRaises(exception.ServiceUnavailable, once)
+        self.assertIs(once(), once())
+
+
+class TestWSGIModule(testtools.TestCase):
+    def _import(self, **environ):
+        script = "from nova_shares.wsgi import api; print(api.application)"
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script],
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+        )
+
+    def test_loads(self):
+        directory = self.useFixture(fixtures.TempDir()).path
+        for name in ("nova-shares.conf", "more.conf"):
+            with open(os.path.join(directory, name), "w") as file:
+                file.write("[api]\nmax_waiting = 3\n")
+        for environ in (
+            {"OS_NOVA_SHARES_CONFIG_DIR": directory},
+            {"OS_NOVA_SHARES_CONFIG_FILES": f"{directory}/more.conf"},
+            {
+                "OS_NOVA_SHARES_CONFIG_DIR": directory,
+                "OS_NOVA_SHARES_CONFIG_FILES": "nova-shares.conf; more.conf",
+            },
+        ):
+            done = self._import(**environ)
+            self.assertIn("HTTPProxyToWSGI", done.stdout, done.stderr)
+
+    def test_says_which_file_is_missing(self):
+        done = self._import(OS_NOVA_SHARES_CONFIG_DIR="/nowhere")
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("/nowhere/nova-shares.conf", done.stderr)
