@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+# Builds the wheel and tries it where nothing of the checkout is in reach: in
+# an environment of its own, from another folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+NEWER=3.10 tools/venv.sh .venv test-requirements.txt
+python=$PWD/.venv/bin/python
+git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}
+echo 'wheel: building it'
+"$python" -m pip wheel -qq --no-deps --wheel-dir "$work" .
+wheel=$(echo "$work"/nova_shares-*.whl)
+
+echo "wheel: installing ${wheel##*/} in an empty environment"
+"$python" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install -qq --disable-pip-version-check \
+    "$wheel"
+cd "$work"
+
+echo 'wheel: nova-shares-manage db sync'
+printf '[database]\nconnection = sqlite:///%s/test.sqlite\n' "$work" >db.conf
+venv/bin/nova-shares-manage --config-file db.conf db sync
+venv/bin/nova-shares-manage --config-file db.conf db version
+
+echo 'wheel: nova-shares-aio'
+venv/bin/nova-shares-aio >aio.out 2>&1 &
+aio=$!
+for _ in $(seq 60); do
+    grep -q 'is up' aio.out && break
+    kill -0 $aio 2>/dev/null || break
+    sleep 0.5
+done
+grep -q 'is up' aio.out || { cat aio.out >&2; exit 1; }
+kill -TERM $aio
+wait $aio
+
+echo 'wheel: nova-shares-aio --demo'
+venv/bin/python -m pip install -qq --disable-pip-version-check \
+    "$wheel[demo]"
+venv/bin/nova-shares-aio --demo
