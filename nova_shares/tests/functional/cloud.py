@@ -1,0 +1,155 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The whole of it in one process, and what a story needs to tell itself."""
+
+import json
+import tempfile
+import time
+
+import fixtures
+from keystoneauth1 import session as ks_session
+from keystoneauth1.identity import v3
+
+from nova_shares.cmd import aio
+from nova_shares.db import store as db_store
+
+#: Quick, so that a story is told in a second.
+QUICK = """
+[compute]
+heartbeat_interval = 0.5
+resync_interval = {resync}
+retry_interval = 0.1
+retry_interval_max = 0.5
+server_gone_interval = 0.3
+server_check_interval = {check}
+[manila]
+share_apply_policy_timeout = {policy_timeout}
+api_timeout = 2
+timeout = 2
+"""
+
+
+class Cloud(fixtures.Fixture):
+    """A started :class:`nova_shares.cmd.aio.AllInOne`."""
+
+    def __init__(self, resync=0.4, check=1, policy_timeout=5, options=""):
+        super().__init__()
+        self._options = options + QUICK.format(
+            resync=resync, check=check, policy_timeout=policy_timeout
+        )
+
+    def _setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="nova-shares-test-")
+        self.addCleanup(directory.cleanup)
+        self.aio = aio.AllInOne(directory.name, options=self._options)
+        self.addCleanup(self.aio.stop)
+        self.aio.start()
+        self.cloud = self.aio.cloud
+        self.hypervisor = self.aio.hypervisor
+        self.store = db_store.Store.from_conf(self.aio.conf)
+        self._users = {}
+
+    def server(self, vm_state="stopped", **fields):
+        return self.cloud.create_server(
+            "server", vm_state=vm_state, host=aio.HOST, **fields
+        ).id
+
+    def share(self, **fields):
+        return self.cloud.create_share("share", **fields).id
+
+    def ask(self, method, path, body=None, user="member", version="2.97"):
+        """Send a request to the compute API."""
+        return self._session(user).request(
+            f"{self.aio.url}/compute/v2.1{path}",
+            method,
+            data=None if body is None else json.dumps(body),
+            headers={
+                "Content-Type": "application/json",
+                "OpenStack-API-Version": f"compute {version}",
+            },
+            raise_exc=False,
+        )
+
+    def _session(self, user):
+        if user not in self._users:
+            project = "admin" if user == "admin" else "demo"
+            auth = v3.Password(
+                auth_url=f"{self.aio.url}/identity/v3",
+                username=user,
+                password="devcloud",  # noqa: S106
+                project_name="other" if user == "other" else project,
+                user_domain_name="Default",
+                project_domain_name="Default",
+            )
+            self._users[user] = ks_session.Session(auth)
+        return self._users[user]
+
+    def attach(self, server, share, tag=None):
+        """Attach a share; returns the status of the answer."""
+        body = {"share_id": share}
+        if tag is not None:
+            body["tag"] = tag
+        path = f"/servers/{server}/shares"
+        return self.ask("POST", path, {"share": body}).status_code
+
+    def detach(self, server, share):
+        """Detach a share; returns the status of the answer."""
+        path = f"/servers/{server}/shares/{share}"
+        return self.ask("DELETE", path).status_code
+
+    def act(self, server, action, user="member"):
+        """Do something with a server, e.g. os-start."""
+        response = self.ask(
+            "POST", f"/servers/{server}/action", {action: None}, user
+        )
+        assert response.status_code < 300, response.text
+
+    def status(self, server, share):
+        """Tell a mapping's status as the user sees it; None: it is gone."""
+        response = self.ask("GET", f"/servers/{server}/shares/{share}")
+        if response.status_code == 404:
+            return None
+        assert response.status_code == 200, response.text
+        return response.json()["share"]["status"]
+
+    def mapping(self, server, share):
+        """Get a mapping as the database has it."""
+        for mapping in self.store.list_for_server(server):
+            if mapping.share_id == share:
+                return mapping
+        return None
+
+    def see(self, server, share, status, limit=10.0):
+        """Wait until the user sees a status."""
+        wait_for(
+            lambda: self.status(server, share) == status,
+            lambda: f"{self.status(server, share)}, not {status}: "
+            f"{self.mapping(server, share)}",
+            limit,
+        )
+
+    def rules(self, share=None):
+        """List access rules: what for, and whether they are active."""
+        return sorted(
+            (rule.access_type, rule.access_to, rule.state)
+            for rule in self.cloud.rules(share)
+        )
+
+
+def wait_for(condition, what="it never came true", limit=10.0):
+    """Wait until a condition holds; the test fails when it never does."""
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(what() if callable(what) else what)
+        time.sleep(0.01)
