@@ -13,7 +13,7 @@
 """Nova as its API service is put together, with a place for filters.
 
 From outside in: a map of the versions and of what lies below ``/v2.1``,
-then the request id, keystonemiddleware's auth_token, ``nova.context``, and
+then the request id, the limit of size, keystonemiddleware's auth_token, ``nova.context``, and
 the router, which a filter of ours may wrap as in Nova's pipeline.
 """
 
@@ -32,6 +32,7 @@ from keystonemiddleware import opts
 from oslo_config import cfg
 from oslo_context import context
 from oslo_middleware import request_id
+from oslo_middleware import sizelimit
 import webob
 import webob.dec
 
@@ -92,7 +93,7 @@ def make_context_filter(app: wire.WSGIApplication) -> wire.WSGIApplication:
         req.environ["nova.context"] = ctx
         return req.get_response(app)
 
-    return filtered  # type: ignore[no-any-return]
+    return filtered
 
 
 def make_versions(cloud: state.Cloud) -> wire.WSGIApplication:
@@ -120,7 +121,7 @@ def make_versions(cloud: state.Cloud) -> wire.WSGIApplication:
             negotiation.tell(response, said)
         return response
 
-    return versions  # type: ignore[no-any-return]
+    return versions
 
 
 def authtoken_options(
@@ -170,6 +171,7 @@ def pipeline(
     conf = _configure({**authtoken_options(cloud), **(authtoken_conf or {})})
     app = make_context_filter(wrap_router(make_router(cloud)))
     app = auth_token.AuthProtocol(app, {"oslo_config_config": conf})
+    app = sizelimit.RequestBodySizeLimiter(app, conf)
     api = _RequestId(app, conf)
     versions = make_versions(cloud)
 

@@ -27,7 +27,7 @@ from nova_shares.devcloud import servers
 from nova_shares.devcloud import state
 from nova_shares.devcloud import wire
 
-_PROJECT = "/{project_id:[0-9a-f-]+}"
+_PROJECT = "/(?P<project_id>[0-9a-f-]+)"
 _SERVER = "os_compute_api:servers"
 
 
@@ -46,7 +46,7 @@ class Router(wire.Api):
 
     def __init__(self, cloud: state.Cloud) -> None:
         self._cloud = cloud
-        table = [
+        table: list[tuple[str, str, wire.Handler]] = [
             ("GET", "/servers/detail", self._list_details),
             ("GET", "/servers", self._list),
             ("POST", "/servers", self._create),
@@ -60,11 +60,11 @@ class Router(wire.Api):
             ("GET", "/flavors/{id}/os-extra_specs", self._extra_specs),
         ]
         prefixed = [(verb, _PROJECT + path, do) for verb, path, do in table]
-        super().__init__(table + prefixed, microversions(cloud.compute_max))
+        self._negotiation = microversions(cloud.compute_max)
+        super().__init__(table + prefixed, self._negotiation)
 
     def understand(self, req: webob.Request) -> wire.Call:
-        assert self._microversions is not None
-        version = self._microversions.choose(req.headers)
+        version = self._negotiation.choose(req.headers)
         return wire.Call(req, req.environ["nova.context"], version)
 
     def check(self, call: wire.Call, found: dict[str, Any]) -> None:
@@ -269,5 +269,5 @@ def _page(found: list[servers.Server], query: Any) -> list[servers.Server]:
         found = found[ids.index(marker) + 1 :]
     limit = query.get("limit", "1000")
     if not limit.isdigit():
-        raise wire.Refusal(400, f"Invalid input for query parameters limit.")
+        raise wire.Refusal(400, "Invalid input for query parameters limit.")
     return found[: int(limit)]

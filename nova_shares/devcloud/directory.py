@@ -73,7 +73,7 @@ class Token:
         """Make the context of a request with this token."""
         return context.RequestContext(
             user_id=self.user.id,
-            project_id=self.project and self.project.id,
+            project_id=self.project.id if self.project else None,
             roles=list(self.roles),
             is_admin="admin" in self.roles,
             overwrite=False,

@@ -109,7 +109,9 @@ class Identity(wire.Api):
 
     def _by_password(self, given: dict[str, Any]) -> directory.User:
         domain = given.get("domain", directory.DOMAIN)
-        user = _find(self._cloud.users, given.get("id"), given.get("name"))
+        user: Optional[directory.User] = _find(
+            self._cloud.users, given.get("id"), given.get("name")
+        )
         if (
             user is None
             or user.password != given["password"]

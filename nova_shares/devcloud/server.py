@@ -63,7 +63,7 @@ _CLOUD = """\
 """
 
 
-class _Pool(threadpool.ThreadPool):  # type: ignore[misc]
+class _Pool(threadpool.ThreadPool):
     """A pool that grows instead of letting a request wait.
 
     A request to Nova makes requests to Keystone and Manila: to the same
@@ -72,7 +72,7 @@ class _Pool(threadpool.ThreadPool):  # type: ignore[misc]
 
     def put(self, obj: Any) -> None:
         super().put(obj)
-        if self._queue.qsize() > self.idle:
+        if self.qsize > self.idle:
             self.grow(self.min)
 
 
@@ -82,7 +82,7 @@ class Served:
     :ivar url: where, without a slash at the end
     """
 
-    def __init__(self, cloud: state.Cloud, http: wsgi.Server) -> None:
+    def __init__(self, cloud: state.Cloud, http: Any) -> None:
         self._cloud = cloud
         self._http = http
         self.url = cloud.url
@@ -130,7 +130,7 @@ def serve(
     :param compute_app: makes what is served as Nova, once ``cloud.url``
         says where; :func:`nova_shares.devcloud.compute.pipeline` by default
     """
-    http = wsgi.Server((host, port), None, numthreads=10)
+    http: Any = wsgi.Server((host, port), None, numthreads=10)
     http.requests = _Pool(http, min=10)
     http.shutdown_timeout = 2
     http.keep_alive_conn_limit = 1000
@@ -160,10 +160,10 @@ def _assemble(
     def dispatch(
         environ: dict[str, Any], start_response: Any
     ) -> Iterable[bytes]:
-        name, slash, rest = environ["PATH_INFO"][1:].partition("/")
-        app = services.get("/" + name, nowhere)
-        environ["SCRIPT_NAME"] = "/" + name
-        environ["PATH_INFO"] = "/" + rest
+        name = "/" + environ["PATH_INFO"][1:].split("/", 1)[0]
+        app = services.get(name, nowhere)
+        environ["SCRIPT_NAME"] = name
+        environ["PATH_INFO"] = environ["PATH_INFO"][len(name) :] or "/"
         return app(environ, start_response)
 
     return dispatch

@@ -23,8 +23,6 @@ from typing import Any
 from typing import Optional
 import uuid
 
-from oslo_context import context
-
 from nova_shares.devcloud import servers
 from nova_shares.devcloud import wire
 
@@ -230,7 +228,7 @@ class Shares(servers.Servers):
 
     def add_lock(
         self,
-        by: context.RequestContext,
+        by: Any,
         resource_type: str,
         resource_id: str,
         resource_action: str,
@@ -307,7 +305,7 @@ def locked_by(lock: ResourceLock) -> str:
     return f"Locked by access lock: {lock.id}"
 
 
-def lock_context(by: context.RequestContext) -> str:
+def lock_context(by: Any) -> str:
     """Tell what a caller is to Manila's locks: admin, service or user."""
     if by.is_admin:
         return "admin"

@@ -37,7 +37,7 @@ class Cloud(switches.Switches):
 
     def __init__(
         self,
-        password: str = "devcloud",
+        password: str = "devcloud",  # noqa: S107
         token_ttl: float = 3600,
         host: str = "devcloud",
         compute_max: str = "2.97",

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import errno
 import re
@@ -30,6 +31,8 @@ from nova_shares.devcloud import shares
 from nova_shares.devcloud import wire
 
 _SERVICES = ("keystone", "nova", "manila", "glance")
+#: How many requests the log keeps.
+_KEPT = 100_000
 
 
 @dataclasses.dataclass
@@ -118,7 +121,9 @@ class Switches(shares.Shares):
         #: All that were ever switched on.
         self.faults: list[Fault] = []
         self._hooks: list[tuple[str, Hook]] = []
-        self._requests: list[Request] = []
+        self._requests: collections.deque[Request] = collections.deque(
+            maxlen=_KEPT
+        )
 
     def fail(
         self,
@@ -211,7 +216,7 @@ class Switches(shares.Shares):
             self._tell("after", request)
             return response
 
-        return watched  # type: ignore[no-any-return]
+        return watched
 
     def _note(self, service: str, req: webob.Request) -> Request:
         token: Any = self.find_token(req.headers.get("X-Auth-Token"))

@@ -26,8 +26,6 @@ from typing import Optional
 import uuid
 
 import microversion_parse
-from oslo_context import context
-import routes
 import webob
 import webob.dec
 import webob.exc
@@ -35,6 +33,8 @@ import webob.exc
 WSGIApplication = Callable[..., Iterable[bytes]]
 Handler = Callable[..., webob.Response]
 Version = tuple[int, int]
+
+_PART = re.compile(r"{(\w+)}")
 
 _FAULT_NAMES = {
     400: "badRequest",
@@ -83,14 +83,17 @@ def answer(
     )
     if status == 204:
         del response.content_type
-    response.headers.update(headers or {})
+    for header, value in (headers or {}).items():
+        response.headers[header] = value
     return response
 
 
 def fault(status: int, message: str) -> webob.Response:
     """Make an error in the format of Nova and Manila."""
     name = _FAULT_NAMES.get(status, "computeFault")
-    return answer({name: {"code": status, "message": message}}, status)
+    response = answer({name: {"code": status, "message": message}}, status)
+    response.charset = "UTF-8"
+    return response
 
 
 def keystone_error(status: int, message: str) -> webob.Response:
@@ -123,7 +126,7 @@ class Microversions:
         """
         if self._service:
             text = microversion_parse.get_version(
-                headers, self._service, [self._old_header]
+                dict(headers), self._service, [self._old_header]
             )
         else:
             text = headers.get(self._old_header)
@@ -168,11 +171,11 @@ def parse(version: str) -> Version:
 class Call:
     """A request that has been understood: whose it is, and in which version.
 
-    :ivar context: its caller
+    :ivar context: its caller, an oslo.context RequestContext
     """
 
     req: webob.Request
-    context: context.RequestContext
+    context: Any
     version: Version = (2, 1)
 
     def body(self, *keys: str) -> Any:
@@ -181,7 +184,7 @@ class Call:
             found = json.loads(self.req.body)
             for key in keys:
                 found = found[key]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise Refusal(400, "Malformed request body") from None
         return found
 
@@ -202,7 +205,8 @@ class Call:
 class Api:
     """A service: a table of routes, and handlers that answer or refuse.
 
-    :param table: method, path and handler, most special path first
+    :param table: method, path and handler, most special path first; in a
+        path ``{name}`` stands for one part, given to the handler by name
     """
 
     def __init__(
@@ -211,23 +215,27 @@ class Api:
         microversions: Optional[Microversions] = None,
     ) -> None:
         self._microversions = microversions
-        self._mapper = routes.Mapper()
-        for method, path, handler in table:
-            conditions = {"method": [method]}
-            self._mapper.connect(
-                None, path, handler=handler, conditions=conditions
-            )
+        self._routes = [
+            (method, re.compile(_PART.sub(r"(?P<\1>[^/]+)", path)), handler)
+            for method, path, handler in table
+        ]
 
     @webob.dec.wsgify
     def __call__(self, req: webob.Request) -> webob.Response:
-        found = self._mapper.match(req.environ["PATH_INFO"], req.environ)
-        if found is None:
-            return webob.exc.HTTPNotFound()
+        path = req.environ["PATH_INFO"]
+        for method, pattern, handler in self._routes:
+            match = pattern.fullmatch(path)
+            if match and method == req.method:
+                return self._answer(req, handler, match.groupdict())
+        return webob.exc.HTTPNotFound()
+
+    def _answer(
+        self, req: webob.Request, handler: Handler, found: dict[str, Any]
+    ) -> webob.Response:
         version: Optional[str] = None
         try:
             call = self.understand(req)
             version = ".".join(map(str, call.version))
-            handler = found.pop("handler")
             self.check(call, found)
             response = handler(call, **found)
         except Refusal as e:
