@@ -124,7 +124,7 @@ class Cloud(fixtures.Fixture):
 
     def mapping(self, server, share):
         """Get a mapping as the database has it."""
-        for mapping in self.store.list_for_server(server):
+        for mapping in self.store.list_all(instance_uuid=server):
             if mapping.share_id == share:
                 return mapping
         return None
