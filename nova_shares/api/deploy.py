@@ -111,10 +111,12 @@ def make_service(
     :param attachments: default: made from ``conf``
     :param find_server: default: by REST, as ``conf`` has it
     """
-    find = find_server or nova.rest_servers(conf).find
-    controller = server_shares.Controller(
-        _once(conf, attachments), lambda environ: find
+    find = (
+        (lambda environ: find_server)
+        if find_server
+        else nova.rest_servers(conf).bound
     )
+    controller = server_shares.Controller(_once(conf, attachments), find)
     api: WSGIApp = api_app.App(controller, auth.from_keystone, MAXIMUM)
 
     # A request's way is from the last line of this function to the first.

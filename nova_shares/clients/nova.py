@@ -119,9 +119,12 @@ class RestServers:
     def __init__(self, adapter: ks_adapter.Adapter) -> None:
         self._adapter = adapter
 
-    def find(self, server_id: str) -> Server:
+    def find(
+        self, server_id: str, global_request_id: str | None = None
+    ) -> Server:
         """Look a server up.
 
+        :param global_request_id: names what it is for in Nova's log
         :raises nova_shares.exception.ServerNotFound: if Nova has none
         :raises nova_shares.exception.ServiceUnavailable: if Nova does not
             answer as it should
@@ -130,11 +133,24 @@ class RestServers:
             response = self._adapter.get(
                 f"/servers/{urlparse.quote(server_id.lower(), safe='')}",
                 microversion=MICROVERSION,
+                global_request_id=global_request_id,
                 raise_exc=False,
             )
         except ks_exceptions.ClientException as e:
             raise _unavailable(f"{type(e).__name__}: {e}") from e
         return _read(server_id, response.status_code, response.content)
+
+    def bound(self, environ: dict[str, Any]) -> FindServer:
+        """Make the look-up for the request of ``environ``."""
+
+        def find(server_id: str) -> Server:
+            return self.find(
+                server_id,
+                environ.get("openstack.global_request_id")
+                or environ.get("openstack.request_id"),
+            )
+
+        return find
 
 
 def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
