@@ -87,13 +87,14 @@ CREATE DATABASE IF NOT EXISTS nova_shares CHARACTER SET utf8mb4;
 SQL
 
 postgres() { (cd / && runuser -u postgres -- psql -qAt "$@"); }
-if [ -z "$(postgres -c "SELECT 1 FROM pg_roles WHERE rolname = 'nova_shares'")" ]
-then
+role=$(postgres -c "SELECT 1 FROM pg_roles WHERE rolname = 'nova_shares'")
+if [ -z "$role" ]; then
     postgres -c "CREATE ROLE nova_shares LOGIN CREATEDB
-                 PASSWORD 'nova_shares'"
+        PASSWORD 'nova_shares'"
 fi
-if [ -z "$(postgres -c "SELECT 1 FROM pg_database
-                        WHERE datname = 'nova_shares'")" ]; then
+database=$(postgres -c \
+    "SELECT 1 FROM pg_database WHERE datname = 'nova_shares'")
+if [ -z "$database" ]; then
     postgres -c 'CREATE DATABASE nova_shares OWNER nova_shares'
 fi
 
