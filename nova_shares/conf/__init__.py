@@ -13,7 +13,9 @@
 """Our configuration: options in groups, in a ConfigOpts of our own.
 
 Inside Nova's process Nova's global configuration stays untouched: every
-caller makes its ConfigOpts with :func:`load` and hands it on.
+caller makes its ConfigOpts with :func:`load` and hands it on. A module
+registers a copy of its group, since oslo.config keeps in the group what the
+options are set to: two ConfigOpts would share it.
 """
 
 from __future__ import annotations

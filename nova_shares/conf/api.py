@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("api", title="The API, as a filter or as a service")
@@ -42,7 +44,7 @@ inside Nova's process the others keep serving Nova's own calls.
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    conf.register_group(GROUP)
+    conf.register_group(copy.deepcopy(GROUP))
     conf.register_opts(OPTS, group=GROUP)
 
 

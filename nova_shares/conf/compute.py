@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("compute", title="The agent on a compute host")
@@ -107,7 +109,7 @@ or stopped. They never wait behind a slow Manila.
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    conf.register_group(GROUP)
+    conf.register_group(copy.deepcopy(GROUP))
     conf.register_opts(OPTS, group=GROUP)
 
 

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 from oslo_db import options as db_options
 
@@ -32,7 +34,7 @@ OPTS = [opt for opt in db_options.database_opts if opt.name in _USED]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    conf.register_group(GROUP)
+    conf.register_group(copy.deepcopy(GROUP))
     conf.register_opts(OPTS, group=GROUP)
     # oslo.db's default of None would wait 30 s for a free connection.
     conf.set_default("pool_timeout", 2, group="database")

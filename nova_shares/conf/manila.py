@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from keystoneauth1 import loading
 from oslo_config import cfg
 
@@ -43,7 +45,7 @@ gone, before the mapping goes to ``error`` and is tried again later.
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    conf.register_group(GROUP)
+    conf.register_group(copy.deepcopy(GROUP))
     conf.register_opts(OPTS, group=GROUP)
     loading.register_auth_conf_options(conf, GROUP.name)
     loading.register_session_conf_options(conf, GROUP.name)

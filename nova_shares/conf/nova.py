@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from keystoneauth1 import loading
 from oslo_config import cfg
 
@@ -25,7 +27,7 @@ GROUP = cfg.OptGroup(
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    conf.register_group(GROUP)
+    conf.register_group(copy.deepcopy(GROUP))
     loading.register_auth_conf_options(conf, GROUP.name)
     loading.register_session_conf_options(conf, GROUP.name)
     loading.register_adapter_conf_options(conf, GROUP.name)
