@@ -177,9 +177,7 @@ class World(fixtures.Fixture):
 
     def _populate(self):
         self.servers = {
-            name: self.cloud.create_server(
-                name, **{"vm_state": "stopped", **is_}
-            ).id
+            name: self._create_server(name, **is_)
             for name, is_ in SERVERS.items()
         }
         self.shares = {
@@ -198,6 +196,12 @@ class World(fixtures.Fixture):
         }
         admin = self.cloud.users["admin"]
         self.tokens["system"] = self.cloud.issue(admin, system=True).id
+
+    def _create_server(self, name, vm_state="stopped", task_state=None, **is_):
+        made = self.cloud.create_server(name, vm_state=vm_state, **is_)
+        # Devcloud ends a task when it has made the server.
+        self.cloud.set_server(made.id, task_state=task_state)
+        return made.id
 
     def execute(self, statement, *values):
         """Run a statement of SQL behind the API's back."""
