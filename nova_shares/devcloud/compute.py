@@ -13,8 +13,9 @@
 """Nova as its API service is put together, with a place for filters.
 
 From outside in: a map of the versions and of what lies below ``/v2.1``,
-then the request id, the limit of size, keystonemiddleware's auth_token, ``nova.context``, and
-the router, which a filter of ours may wrap as in Nova's pipeline.
+then the request id, the limit of size, keystonemiddleware's auth_token,
+``nova.context``, and the router, which a filter of ours may wrap as in Nova's
+pipeline.
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ _CLOUD = """\
     region_name: {region}
     compute_api_version: '{version}'
     compute_default_microversion: '{version}'
+    shared_file_system_api_version: '{share_version}'
     auth:
       auth_url: {url}/identity/v3
       username: {user}
@@ -109,6 +110,7 @@ class Served:
                 url=self.url,
                 region=directory.REGION,
                 version=version,
+                share_version=self._cloud.share_max,
                 password=self._cloud.password,
             )
             for user, project in _USERS
@@ -133,6 +135,8 @@ def serve(
     http: Any = wsgi.Server((host, port), None, numthreads=10)
     http.requests = _Pool(http, min=10)
     http.shutdown_timeout = 2
+    # Also how long it takes to stop.
+    http.expiration_interval = 0.1
     http.keep_alive_conn_limit = 1000
     http.timeout = 60
     http.error_log = _log
