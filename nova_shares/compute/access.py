@@ -212,11 +212,19 @@ class Access:
             )
         ]
 
-    def key(self, m: ShareMapping) -> Optional[str]:
-        """Get the secret that mounting needs; None where it needs none."""
-        if m.share_proto == "NFS" or m.access_id is None:
+    def identity(
+        self, m: ShareMapping
+    ) -> Optional[virt_driver.CephxIdentity]:
+        """Get as whom to mount; None where the protocol needs no one.
+
+        :raises nova_shares.exception.StepFailed: when Manila has no key
+        """
+        if m.share_proto == "NFS":
             return None
-        return self._shares.access_key(m.access_id)
+        key = self._shares.access_key(m.access_id) if m.access_id else None
+        if not key:
+            raise exception.StepFailed("Manila has no key of the access rule.")
+        return virt_driver.CephxIdentity(self._who(m)[1], key)
 
     def _look(
         self, m: ShareMapping, progress: Progress

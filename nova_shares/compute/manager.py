@@ -186,7 +186,7 @@ class Manager:
     ) -> None:
         if not self._driver.is_mounted(m):
             progress.step = "mount"
-            self._driver.mount(m, self._access.key(m))
+            self._driver.mount(m, self._access.identity(m))
         progress.step = "plug"
         self._driver.plug(m)
 

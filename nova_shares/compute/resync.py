@@ -35,6 +35,8 @@ from nova_shares.virt import driver as virt_driver
 LOG = logging.getLogger(__name__)
 
 _MOVED = "server"
+#: How many mounts of no mapping are undone without asking anybody.
+_MOST_LEFTOVERS = 10
 
 
 class Resync:
@@ -73,6 +75,8 @@ class Resync:
         :param all_errors: those too whose next try is not due
         :raises Exception: when the database or the hypervisor fails
         """
+        # Before the rows: what is mounted later has a row by then.
+        mounted = self._driver.mounted() if all_errors else set()
         mappings = self._store.list_for_host(self._host)
         domains = self._driver.domains()
         astray = [
@@ -82,6 +86,29 @@ class Resync:
         for m in astray:
             self._manager.look(m.uuid)
         self._check_servers(mappings, domains)
+        self._remove_leftovers(mounted - {m.uuid for m in mappings})
+
+    def _remove_leftovers(self, uuids: set[str]) -> None:
+        """Unmount what no mapping of the database calls for.
+
+        A few may be left behind; many mean that something else is wrong.
+        """
+        gone = sorted(u for u in uuids if self._store.get(u) is None)
+        if len(gone) > _MOST_LEFTOVERS:
+            LOG.error(
+                "%d mounts belong to no mapping: too many to be left-overs, "
+                "nothing is unmounted: %s",
+                len(gone),
+                ", ".join(gone),
+            )
+            return
+        for uuid in gone:
+            try:
+                self._driver.unmount_leftover(uuid)
+            except exception.StepFailed as e:
+                LOG.warning("Mount of no mapping %s stays: %s", uuid, e)
+            else:
+                LOG.info("Mount of mapping %s, which is gone, undone", uuid)
 
     def _is_astray(
         self, m: ShareMapping, domains: dict[str, bool], all_errors: bool
@@ -91,9 +118,7 @@ class Resync:
         if m.wanted == mapping.DETACHED or m.status == mapping.ATTACHING:
             return True
         if domains.get(m.instance_uuid):
-            return m.status != mapping.ACTIVE or not (
-                self._driver.is_plugged(m) and self._driver.is_mounted(m)
-            )
+            return m.status != mapping.ACTIVE or not self._driver.works(m)
         return m.status != mapping.INACTIVE or self._driver.is_mounted(m)
 
     def _check_servers(

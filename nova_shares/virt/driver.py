@@ -21,11 +21,23 @@ threads, for one mapping never from two at once.
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import Callable
 from typing import Optional
 
 from nova_shares.mapping import Capabilities
 from nova_shares.mapping import ShareMapping
+
+
+@dataclasses.dataclass(frozen=True)
+class CephxIdentity:
+    """As whom a CephFS share is mounted.
+
+    :ivar key: a secret: it is never shown
+    """
+
+    name: str
+    key: str = dataclasses.field(repr=False)
 
 
 class Driver(abc.ABC):
@@ -57,26 +69,56 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def is_mounted(self, mapping: ShareMapping) -> bool:
-        """Tell whether the share is mounted for this mapping."""
+        """Tell whether the share is mounted for this mapping.
+
+        A mount whose client has died is none: :meth:`mount` replaces it.
+        """
 
     @abc.abstractmethod
-    def mount(self, mapping: ShareMapping, key: Optional[str]) -> None:
+    def mount(
+        self, mapping: ShareMapping, identity: Optional[CephxIdentity]
+    ) -> None:
         """Mount the share for this mapping; success when it is already.
 
-        :param key: the secret of a cephx identity
+        :param identity: as whom, where the protocol knows identities
         """
 
     @abc.abstractmethod
     def unmount(self, mapping: ShareMapping) -> None:
-        """Undo the mount; success when there is none."""
+        """Undo the mount; success when there is none.
+
+        On return nothing is mounted there any more.
+        """
+
+    @abc.abstractmethod
+    def mounted(self) -> set[str]:
+        """List the mappings that have a mount here, by uuid."""
+
+    @abc.abstractmethod
+    def unmount_leftover(self, uuid: str) -> None:
+        """Undo the mount of a mapping that is no more.
+
+        It is refused while any guest names it.
+        """
 
     @abc.abstractmethod
     def is_plugged(self, mapping: ShareMapping) -> bool:
         """Tell whether the running guest has the mapping's device."""
 
     @abc.abstractmethod
+    def works(self, mapping: ShareMapping) -> bool:
+        """Tell whether the running guest can use the share.
+
+        It is mounted and plugged, and what serves it is alive.
+        """
+
+    @abc.abstractmethod
     def plug(self, mapping: ShareMapping) -> None:
-        """Give the running guest the device; success when it has it."""
+        """Give the running guest the device; success when it has it.
+
+        A device that nothing serves any more is replaced, if the guest
+        lets go of it.
+        """
 
     @abc.abstractmethod
     def unplug(self, mapping: ShareMapping) -> None:

@@ -54,7 +54,7 @@ class Hypervisor:
         hook: Optional[Hook] = None,
     ) -> None:
         self._capabilities = capabilities
-        self._hook = hook
+        self.hook = hook
         self._changed = threading.Condition()
         self._domains: dict[str, bool] = {}
         self._devices: dict[str, dict[str, str]] = {}
@@ -113,14 +113,14 @@ class Hypervisor:
 
     def act(self, step: str, mapping: ShareMapping) -> None:
         """Do a step, or fail or hang as told."""
-        if self._hook:
-            self._hook("before", step, mapping.uuid)
+        if self.hook:
+            self.hook("before", step, mapping.uuid)
         time.sleep(self._delays.get(step, 0))
         with self._changed:
             self._maybe_fail(step)
             getattr(self, f"_{step}")(mapping)
-        if self._hook:
-            self._hook("after", step, mapping.uuid)
+        if self.hook:
+            self.hook("after", step, mapping.uuid)
 
     def events(self, seen: int, limit: float) -> tuple[int, list[str]]:
         """Wait up to ``limit`` seconds for changes after the first ``seen``.
@@ -130,6 +130,13 @@ class Hypervisor:
         with self._changed:
             self._changed.wait_for(lambda: len(self._events) > seen, limit)
             return len(self._events), self._events[seen:]
+
+    def unmount_leftover(self, uuid: str) -> None:
+        """Undo the mount of a mapping that is no more."""
+        with self._changed:
+            if any(uuid in its.values() for its in self._devices.values()):
+                raise exception.StepFailed("A running guest uses the mount.")
+            self._mounts.pop(uuid, None)
 
     # What a test tells it.
 
@@ -205,13 +212,26 @@ class FakeDriver(driver.Driver):
     def is_mounted(self, mapping: ShareMapping) -> bool:
         return mapping.uuid in self._hypervisor.mounts()
 
-    def mount(self, mapping: ShareMapping, key: Optional[str]) -> None:
+    def mount(
+        self,
+        mapping: ShareMapping,
+        identity: Optional[driver.CephxIdentity],
+    ) -> None:
         if not self.is_mounted(mapping):
             self._hypervisor.act("mount", mapping)
 
     def unmount(self, mapping: ShareMapping) -> None:
         if self.is_mounted(mapping):
             self._hypervisor.act("unmount", mapping)
+
+    def mounted(self) -> set[str]:
+        return set(self._hypervisor.mounts())
+
+    def unmount_leftover(self, uuid: str) -> None:
+        self._hypervisor.unmount_leftover(uuid)
+
+    def works(self, mapping: ShareMapping) -> bool:
+        return self.is_plugged(mapping) and self.is_mounted(mapping)
 
     def is_plugged(self, mapping: ShareMapping) -> bool:
         devices = self._hypervisor.devices(mapping.instance_uuid)
