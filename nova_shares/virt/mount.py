@@ -1,0 +1,177 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The agent's side of the mounts: looks itself, has root's helper act.
+
+One mount a mapping, ``<base>/<mapping uuid>``. What is mounted is read from
+the mount table, never concluded from a directory that exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import json
+import os
+from typing import Any
+from typing import Optional
+
+from oslo_utils import uuidutils
+
+from nova_shares import exception
+from nova_shares.mapping import ShareMapping
+from nova_shares.virt import child
+from nova_shares.virt import driver
+from nova_shares.virt import location
+from nova_shares.virt import mount_config
+from nova_shares.virt import proctable
+
+#: What the helper may take beyond the limit of a mount, in seconds.
+_GRACE = 25.0
+
+
+class Mounts:
+    """The mounts of this host's mappings.
+
+    :param helper: the command that runs the helper as root, e.g.
+        ``["sudo", "-n", "nova-shares-mount-helper"]``
+    """
+
+    def __init__(
+        self, config: mount_config.Config, helper: Sequence[str]
+    ) -> None:
+        self._config = config
+        self._helper = list(helper)
+
+    def path(self, uuid: str) -> str:
+        """Tell where a mapping's share is, or would be, mounted."""
+        return f"{self._config.base}/{uuid}"
+
+    def listed(self) -> set[str]:
+        """List the mappings by uuid that have a mount, of whatever."""
+        found = set()
+        for mount in proctable.mounts():
+            base, _, name = mount.target.rpartition("/")
+            if base == self._config.base and uuidutils.is_uuid_like(name):
+                found.add(name)
+        return found
+
+    def is_mounted(self, m: ShareMapping) -> bool:
+        """Tell whether the mapping's share is mounted, and its client lives.
+
+        :raises nova_shares.exception.StepFailed: if something else is there
+        """
+        mount = self._there(m.uuid)
+        if mount is None:
+            return False
+        if not _place(m).is_mounted_as(mount.fstype, mount.source):
+            raise exception.StepFailed(
+                f"{mount.source} is mounted on {mount.target} where the "
+                "share should be."
+            )
+        return not self._is_dead(mount)
+
+    def is_dead(self, m: ShareMapping) -> bool:
+        """Tell whether there is a mount whose client has died."""
+        mount = self._there(m.uuid)
+        return mount is not None and self._is_dead(mount)
+
+    def mount(
+        self, m: ShareMapping, identity: Optional[driver.CephxIdentity]
+    ) -> None:
+        """Mount; a mount whose client has died is replaced."""
+        _place(m)
+        document = {
+            "mapping": m.uuid,
+            "protocol": m.share_proto,
+            "export_location": m.export_location,
+        }
+        if identity is not None:
+            document.update(name=identity.name, key=identity.key)
+        self._call("mount", document)
+        if not self.is_mounted(m):
+            raise exception.StepFailed(
+                "The helper has mounted the share, and the agent does not "
+                "see it: they run in different mount namespaces."
+            )
+
+    def unmount(self, uuid: str) -> None:
+        """Unmount, and see the client end."""
+        self._call("unmount", {"mapping": uuid})
+        if self._there(uuid) is not None:
+            raise exception.StepFailed("The share is still mounted.")
+
+    def has_remains(self, uuid: str) -> bool:
+        """Tell whether there is anything for :meth:`unmount` to remove."""
+        return os.path.lexists(self.path(uuid))
+
+    def check_seen(self, uuid: str) -> None:
+        """Make sure that libvirt sees the mount, too.
+
+        :raises nova_shares.exception.StepFailed: if it does not
+        """
+        try:
+            seen = proctable.is_seen(self.path(uuid))
+        except PermissionError:
+            seen = self._call("seen", {"mapping": uuid})["seen"]
+        if seen is None:
+            raise exception.StepFailed(
+                "No libvirtd or virtqemud is to be seen among the processes."
+            )
+        if not seen:
+            raise exception.StepFailed(
+                "libvirt does not see the agent's mount: the guest would get "
+                "a directory of the host's own disk. The agent must not have "
+                "a mount namespace of its own.",
+                retry=False,
+            )
+
+    def _there(self, uuid: str) -> Optional[proctable.Mount]:
+        return proctable.at(proctable.mounts(), self.path(uuid))
+
+    @staticmethod
+    def _is_dead(mount: proctable.Mount) -> bool:
+        return mount.fstype.startswith("fuse") and child.is_dead(mount.target)
+
+    def _call(self, verb: str, document: dict[str, str]) -> dict[str, Any]:
+        limit = self._config.timeout + _GRACE
+        try:
+            result = child.run(
+                [*self._helper, verb], limit, json.dumps(document).encode()
+            )
+        except child.TimedOut:
+            raise exception.StepFailed(
+                f"The mount helper did not finish within {limit:g} seconds."
+            ) from None
+        except OSError as e:
+            raise exception.StepFailed(
+                f"The mount helper can't be run: {e.strerror}."
+            ) from e
+        try:
+            answer = json.loads(result.output)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise exception.StepFailed(
+                f"The mount helper failed ({result.code}): {result.last_line}"
+            )
+        if "error" in answer:
+            raise exception.StepFailed(str(answer["error"]))
+        return answer
+
+
+def _place(m: ShareMapping) -> location.Location:
+    try:
+        return location.parse(m.share_proto, m.export_location)
+    except location.BadLocation as e:
+        raise exception.StepFailed(
+            f"The export location can't be mounted. {e}", retry=False
+        ) from e
