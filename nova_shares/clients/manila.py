@@ -261,6 +261,7 @@ class Shares:
         options: dict[str, Any] = {}
         if caller is not None:
             options["auth"] = self._auth_of(adapter, caller)
+            options["global_request_id"] = caller.global_id
         if deadline is not None:
             options["timeout"] = deadline - time.monotonic()
             options["connect_retries"] = 0

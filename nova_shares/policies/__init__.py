@@ -42,6 +42,9 @@ class Policy:
         self.enforcer = policy.Enforcer(conf)
         # oslo.policy's own set_defaults() would change Nova's options too.
         conf.set_default("policy_dirs", [], group="oslo_policy")
+        if "enforce_scope" in conf.oslo_policy:
+            # Older releases can be told not to mind a token's scope.
+            conf.set_default("enforce_scope", True, group="oslo_policy")
         self.enforcer.register_defaults(list_rules())
 
     def authorize(
