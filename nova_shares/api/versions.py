@@ -58,7 +58,7 @@ class Versions:
         return response(environ, start_response)
 
     def _answer(self, request: webob.Request) -> webob.Response:
-        if request.path_info not in ("", "/"):
+        if request.environ["PATH_INFO"] not in ("", "/"):
             raise faults.no_route()
         if request.method not in ("GET", "HEAD"):
             raise faults.method_not_allowed(("GET", "HEAD"))

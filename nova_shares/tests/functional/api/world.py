@@ -335,7 +335,7 @@ class Checked:
     def __call__(self, environ, start_response):
         request = webob.Request(environ)
         method = request.method
-        ours = "/shares" in request.path_info
+        ours = "/shares" in environ["PATH_INFO"]
         response = request.get_response(self._app)
         if ours:
             check(method, response, environ)
