@@ -83,7 +83,9 @@ def main(
     return 1 if "error" in answer else 0
 
 
-def _call(arguments: list[str], stdin: Any, config_path: str) -> dict[str, Any]:
+def _call(
+    arguments: list[str], stdin: Any, config_path: str
+) -> dict[str, Any]:
     if len(arguments) != 1 or arguments[0] not in _VERBS:
         raise Refused(f"One verb is wanted: {', '.join(_VERBS)}.")
     config = mount_config.load(config_path, trusted=True)
@@ -287,7 +289,9 @@ def _run_mount(
         _run([*command, "--", place.device, target], config.timeout)
         return
     if config.cephfs_client == "fuse":
-        secret = child.memory("keyring", f"[client.{name}]\nkey = {key}".encode())
+        secret = child.memory(
+            "keyring", f"[client.{name}]\nkey = {key}".encode()
+        )
         command = _ceph_fuse(config, place, target, f"{name}", secret)
     else:
         secret = child.memory("secret", f"{key}".encode())

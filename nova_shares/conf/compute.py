@@ -22,7 +22,10 @@ GROUP = cfg.OptGroup("compute", title="The agent on a compute host")
 OPTS = [
     cfg.StrOpt(
         "virt_driver",
-        choices=[("fake", "guests in memory, for development and tests")],
+        choices=[
+            ("libvirt", "QEMU's guests by libvirt, shares by virtiofs"),
+            ("fake", "guests in memory, for development and tests"),
+        ],
         help="The hypervisor of this host. It must be chosen.",
     ),
     cfg.StrOpt(

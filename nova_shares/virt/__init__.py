@@ -14,19 +14,37 @@
 
 from __future__ import annotations
 
-from oslo_config import cfg
+from typing import TYPE_CHECKING
 
-from nova_shares.virt import driver
-from nova_shares.virt import fake
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from nova_shares.virt import driver
 
 
 def load(conf: cfg.ConfigOpts) -> driver.Driver:
     """Make the driver of ``[compute] virt_driver``.
 
-    :raises oslo_config.cfg.RequiredOptError: when none is chosen
+    Each driver is imported when it is chosen: libvirt is not everywhere,
+    and the mount helper, which is in this package too, imports nothing that
+    it does not need.
+
+    :raises oslo_config.cfg.Error: when none is chosen, or it can't be had
     """
-    if conf.compute.virt_driver != "fake":
+    chosen = conf.compute.virt_driver
+    if chosen == "fake":
+        from nova_shares.virt import fake
+
+        address = conf.compute.fake_hypervisor
+        return fake.FakeDriver(
+            fake.connect(address) if address else fake.Hypervisor()
+        )
+    from oslo_config import cfg
+
+    if chosen != "libvirt":
         raise cfg.RequiredOptError("virt_driver", cfg.OptGroup("compute"))
-    if conf.compute.fake_hypervisor:
-        return fake.FakeDriver(fake.connect(conf.compute.fake_hypervisor))
-    return fake.FakeDriver(fake.Hypervisor())
+    try:
+        from nova_shares.virt import libvirt
+    except ImportError as e:
+        raise cfg.Error(f"libvirt-python is not installed: {e}") from e
+    return libvirt.LibvirtDriver(conf)

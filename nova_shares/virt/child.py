@@ -64,9 +64,10 @@ def run(
     :raises TimedOut: after that
     :raises OSError: if it can't be started
     """
-    with open(memory("stdin", stdin), "rb") as given, open(
-        memory("output"), "rb+"
-    ) as said:
+    with (
+        open(memory("stdin", stdin), "rb") as given,
+        open(memory("output"), "rb+") as said,
+    ):
         child = subprocess.Popen(  # noqa: S603
             list(argv),
             stdin=given,

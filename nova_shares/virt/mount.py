@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import json
 import os
+import shutil
 from typing import Any
 from typing import Optional
 
@@ -34,8 +35,23 @@ from nova_shares.virt import location
 from nova_shares.virt import mount_config
 from nova_shares.virt import proctable
 
+_SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 #: What the helper may take beyond the limit of a mount, in seconds.
 _GRACE = 25.0
+
+
+def protocols(config: mount_config.Config) -> tuple[str, ...]:
+    """List the protocols for which this host has the programs."""
+    fuse = config.cephfs_client == "fuse"
+    programs = {
+        location.NFS: "mount.nfs",
+        location.CEPHFS: "ceph-fuse" if fuse else "mount.ceph",
+    }
+    return tuple(
+        protocol
+        for protocol, program in programs.items()
+        if shutil.which(program, path=_SBIN)
+    )
 
 
 class Mounts:

@@ -1,0 +1,179 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A connection to libvirt that comes back by itself.
+
+One thread runs libvirt's event loop and another, ``domains``, opens the
+connection, and opens it again when libvirtd has gone: nobody else ever
+waits for a libvirtd that accepts and does not answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from typing import Callable
+from typing import Optional
+
+import libvirt  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from oslo_log import log as logging
+
+from nova_shares import exception
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two signs of life, and how many may be missed.
+_KEEPALIVE = (5, 3)
+#: Seconds that a call waits for a connection, and between two tries.
+_PATIENCE = 5.0
+_RETRY = 1.0
+
+_loop_lock = threading.Lock()
+
+
+class Connection:
+    """Keeps one connection open.
+
+    :param changed: called with a server's id when its guest has changed
+    :param opened: called with each new connection, in its thread
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        changed: Callable[[str], None],
+        opened: Callable[[Any], None],
+    ) -> None:
+        self._uri = uri
+        self._changed = changed
+        self._opened = opened
+        self._state = threading.Condition()
+        self._conn: Optional[Any] = None
+        self._error = "it has not been reached yet"
+        self._closed = False
+        self._thread: Optional[threading.Thread] = None
+
+    def get(self) -> Any:
+        """Get the open connection, a virConnect.
+
+        :raises nova_shares.exception.StepFailed: when there is none
+        """
+        with self._state:
+            if self._thread is None:
+                self._start()
+            self._state.wait_for(
+                lambda: self._conn is not None or self._closed, _PATIENCE
+            )
+            if self._conn is None:
+                raise exception.StepFailed(
+                    f"libvirt can't be reached: {self._error}."
+                )
+            return self._conn
+
+    def close(self) -> None:
+        """Let go of libvirt."""
+        with self._state:
+            self._closed = True
+            conn, self._conn = self._conn, None
+            self._state.notify_all()
+        if conn is not None:
+            try:
+                conn.close()
+            except libvirt.libvirtError as e:
+                LOG.debug("Closing libvirt: %s", e)
+
+    def _start(self) -> None:
+        _run_event_loop()
+        self._thread = threading.Thread(
+            target=self._keep_open, name="domains", daemon=True
+        )
+        self._thread.start()
+
+    def _keep_open(self) -> None:
+        while True:
+            with self._state:
+                if self._closed:
+                    return
+                if self._conn is not None:
+                    self._state.wait()
+                    continue
+            try:
+                conn = self._open()
+            except libvirt.libvirtError as e:
+                self._failed(e)
+                continue
+            with self._state:
+                if conn.isAlive() and not self._closed:
+                    self._conn = conn
+                self._state.notify_all()
+            LOG.info("Connected to libvirt at %s", self._uri)
+            self._tell_all(conn)
+
+    def _failed(self, error: Exception) -> None:
+        LOG.warning("libvirt at %s: %s", self._uri, error)
+        with self._state:
+            self._error = str(error)
+            self._state.wait_for(lambda: self._closed, _RETRY)
+
+    def _open(self) -> Any:
+        conn = libvirt.open(self._uri)
+        conn.registerCloseCallback(self._lost, None)
+        conn.setKeepAlive(*_KEEPALIVE)
+        for event in (
+            libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+            libvirt.VIR_DOMAIN_EVENT_ID_REBOOT,
+            libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+            libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+        ):
+            conn.domainEventRegisterAny(None, event, self._happened, None)
+        self._opened(conn)
+        return conn
+
+    def _lost(self, conn: Any, reason: int, opaque: Any) -> None:
+        LOG.warning("The connection to libvirt is lost, reason %d", reason)
+        with self._state:
+            if self._conn is conn or self._conn is None:
+                self._conn = None
+                self._error = "the connection was lost"
+                self._state.notify_all()
+
+    def _happened(self, conn: Any, domain: Any, *details: Any) -> None:
+        self._changed(domain.UUIDString())
+
+    def _tell_all(self, conn: Any) -> None:
+        """Tell of all guests: what happened meanwhile was told to nobody."""
+        try:
+            for domain in conn.listAllDomains():
+                self._changed(domain.UUIDString())
+        except libvirt.libvirtError as e:
+            LOG.warning("Guests can't be listed: %s", e)
+
+
+def _run_event_loop() -> None:
+    """Run libvirt's event loop: one a process, for all connections."""
+    with _loop_lock:
+        if any(t.name == "libvirt-events" for t in threading.enumerate()):
+            return
+        # What libvirt reports is in the exceptions; it need not print it.
+        libvirt.registerErrorHandler(lambda context, error: None, None)
+        libvirt.virEventRegisterDefaultImpl()
+        threading.Thread(
+            target=_loop, name="libvirt-events", daemon=True
+        ).start()
+
+
+def _loop() -> None:
+    while True:
+        try:
+            libvirt.virEventRunDefaultImpl()
+        except libvirt.libvirtError as e:
+            LOG.warning("libvirt's event loop: %s", e)

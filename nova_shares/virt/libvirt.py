@@ -1,0 +1,339 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Guests by libvirt and QEMU, their devices by virtiofsd.
+
+A device is attached to the running guest alone: Nova writes a guest's
+definition anew at each start. What libvirt returns is no proof of anything,
+the running guest's XML is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import configparser
+import contextlib
+import shlex
+import time
+from typing import Any
+from typing import Callable
+from typing import Optional
+
+import libvirt  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from nova_shares import exception
+from nova_shares.mapping import Capabilities
+from nova_shares.mapping import ShareMapping
+from nova_shares.virt import connection
+from nova_shares.virt import domain_xml
+from nova_shares.virt import driver
+from nova_shares.virt import mount
+from nova_shares.virt import mount_config
+from nova_shares.virt import proctable
+
+LOG = logging.getLogger(__name__)
+
+#: The oldest libvirt and QEMU with which this has been seen to work.
+MIN_LIBVIRT = 9_000_000
+MIN_QEMU = 7_002_000
+#: Seconds that a guest has to let go of a device that is to be replaced.
+_LETTING_GO = 5.0
+#: What QEMU says when it has been asked before.
+_UNDER_WAY = "already in the process of unplug"
+
+
+class LibvirtDriver(driver.Driver):
+    """The guests of this host's libvirt."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        options = conf.hypervisor
+        try:
+            config = mount_config.load(options.mount_helper_config)
+        except mount_config.BadConfig as e:
+            raise cfg.Error(str(e)) from e
+        self._mounts = mount.Mounts(config, shlex.split(options.mount_helper))
+        self._protocols = mount.protocols(config)
+        self._changed: Optional[Callable[[str], None]] = None
+        self._capabilities = Capabilities((), False, False)
+        self._connection = connection.Connection(
+            options.connection_uri, self._happened, self._opened
+        )
+
+    # The host and its guests.
+
+    def capabilities(self) -> Capabilities:
+        self._connection.get()
+        return self._capabilities
+
+    def _opened(self, conn: Any) -> None:
+        version, qemu = conn.getLibVersion(), conn.getVersion()
+        virtiofs = (
+            version >= MIN_LIBVIRT
+            and qemu >= MIN_QEMU
+            and domain_xml.has_virtiofs(conn.getDomainCapabilities())
+            and domain_xml.has_virtiofsd()
+        )
+        self._capabilities = Capabilities(
+            protocols=self._protocols,
+            virtiofs=virtiofs,
+            file_backed_memory=file_backed_memory(self._conf),
+        )
+        LOG.info("libvirt %d, QEMU %d: %s", version, qemu, self._capabilities)
+
+    def domains(self) -> dict[str, bool]:
+        conn = self._connection.get()
+        found = {}
+        with _explained("guests can't be listed"):
+            # One that starts between the two is seen to run.
+            for flag, runs in (
+                (libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE, False),
+                (libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE, True),
+            ):
+                for domain in conn.listAllDomains(flag):
+                    found[domain.UUIDString()] = runs
+        return found
+
+    def is_running(self, instance_uuid: str) -> Optional[bool]:
+        domain = self._find(instance_uuid)
+        if domain is None:
+            return None
+        with _explained("the guest can't be looked at"):
+            return bool(domain.isActive())
+
+    def listen(self, changed: Callable[[str], None]) -> None:
+        self._changed = changed
+        self._connection.get()
+
+    def _happened(self, instance_uuid: str) -> None:
+        if self._changed is not None:
+            self._changed(instance_uuid)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # Mounts.
+
+    def is_mounted(self, mapping: ShareMapping) -> bool:
+        return self._mounts.is_mounted(mapping)
+
+    def mount(
+        self,
+        mapping: ShareMapping,
+        identity: Optional[driver.CephxIdentity],
+    ) -> None:
+        device = self._device(mapping)
+        if device is not None and self._mounts.is_dead(mapping):
+            # virtiofsd has its own hold of the dead mount: the guest needs
+            # a new device, and the old one goes first, for nothing that a
+            # guest names is ever unmounted.
+            self._replace(mapping, device, "What the guest has mounted died")
+        self._mounts.mount(mapping, identity)
+
+    def unmount(self, mapping: ShareMapping) -> None:
+        if not self._mounts.has_remains(mapping.uuid):
+            return
+        if self._device(mapping) is not None:
+            raise exception.StepFailed("The guest still has the device.")
+        self._mounts.unmount(mapping.uuid)
+
+    def mounted(self) -> set[str]:
+        return self._mounts.listed()
+
+    def unmount_leftover(self, uuid: str) -> None:
+        path = self._mounts.path(uuid)
+        conn = self._connection.get()
+        with _explained("guests can't be listed"):
+            running = conn.listAllDomains(
+                libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
+            )
+        for domain in running:
+            if any(d.source == path for d in _devices(domain)):
+                raise exception.StepFailed(
+                    f"Guest {domain.UUIDString()} has a device of it."
+                )
+        self._mounts.unmount(uuid)
+
+    # Devices.
+
+    def is_plugged(self, mapping: ShareMapping) -> bool:
+        return self._device(mapping) is not None
+
+    def works(self, mapping: ShareMapping) -> bool:
+        device = self._device(mapping)
+        return (
+            device is not None
+            and device.tag == mapping.tag
+            and self._is_served(mapping)
+            and self._mounts.is_mounted(mapping)
+        )
+
+    def plug(self, mapping: ShareMapping) -> None:
+        domain = self._find(mapping.instance_uuid)
+        if domain is None:
+            raise exception.StepFailed("The guest is not there.")
+        path = self._mounts.path(mapping.uuid)
+        for device in _devices(domain):
+            if device.source == path and device.tag == mapping.tag:
+                if self._is_served(mapping):
+                    return
+                self._replace(
+                    mapping, device, "The virtiofsd of the guest's device died"
+                )
+            elif path == device.source or mapping.tag == device.tag:
+                raise exception.StepFailed(
+                    f"The guest has a device with tag {device.tag} of "
+                    f"{device.source} that is not ours."
+                )
+        self._mounts.check_seen(mapping.uuid)
+        try:
+            domain.attachDeviceFlags(
+                domain_xml.device(path, mapping.tag),
+                libvirt.VIR_DOMAIN_AFFECT_LIVE,
+            )
+        except libvirt.libvirtError as e:
+            raise _refused(e) from e
+
+    def unplug(self, mapping: ShareMapping) -> None:
+        device = self._device(mapping)
+        domain = self._find(mapping.instance_uuid)
+        if device is None or domain is None:
+            return
+        try:
+            # Does not wait for the guest, as detachDevice does.
+            domain.detachDeviceAlias(
+                device.alias, libvirt.VIR_DOMAIN_AFFECT_LIVE
+            )
+        except libvirt.libvirtError as e:
+            if _is_gone(e) or _UNDER_WAY in str(e):
+                LOG.debug("Mapping %s: unplug: %s", mapping.uuid, e)
+                return
+            raise _failed("the device can't be unplugged", e) from e
+
+    def _replace(
+        self, mapping: ShareMapping, device: domain_xml.Filesystem, why: str
+    ) -> None:
+        """Have the guest give back a device that is of no use any more."""
+        LOG.warning(
+            "Mapping %s: %s; tag %s is unplugged to be plugged anew",
+            mapping.uuid,
+            why,
+            device.tag,
+        )
+        self.unplug(mapping)
+        until = time.monotonic() + _LETTING_GO
+        while self._device(mapping) is not None:
+            if time.monotonic() > until:
+                raise exception.StepFailed(
+                    f"{why}, and the guest does not let go of the device. "
+                    "It can use the share again after it has been stopped or "
+                    "reset."
+                )
+            time.sleep(0.1)
+
+    def _is_served(self, mapping: ShareMapping) -> bool:
+        """Tell whether the virtiofsd of a mapping lives, as far as is seen."""
+        found = proctable.processes()
+        if not proctable.daemons(found):
+            return True  # Other users' processes are hidden from us.
+        return bool(proctable.servers(found, self._mounts.path(mapping.uuid)))
+
+    def _device(
+        self, mapping: ShareMapping
+    ) -> Optional[domain_xml.Filesystem]:
+        """Find the device of a mapping's mount in its running guest."""
+        domain = self._find(mapping.instance_uuid)
+        if domain is None:
+            return None
+        path = self._mounts.path(mapping.uuid)
+        for device in _devices(domain):
+            if device.source == path:
+                return device
+        return None
+
+    def _find(self, instance_uuid: str) -> Optional[Any]:
+        conn = self._connection.get()
+        try:
+            return conn.lookupByUUIDString(instance_uuid)
+        except libvirt.libvirtError as e:
+            if _is_gone(e):
+                return None
+            raise _failed("the guest can't be looked up", e) from e
+
+
+def _devices(domain: Any) -> list[domain_xml.Filesystem]:
+    """List the devices of a guest if it runs; its definition has none."""
+    try:
+        if not domain.isActive():
+            return []
+        return domain_xml.filesystems(domain.XMLDesc())
+    except libvirt.libvirtError as e:
+        if _is_gone(e):
+            return []
+        raise _failed("the guest can't be looked at", e) from e
+
+
+def file_backed_memory(conf: cfg.ConfigOpts) -> bool:
+    """Tell whether all guests of the host have shared memory."""
+    options = conf.hypervisor
+    if options.file_backed_memory != "auto":
+        return bool(options.file_backed_memory == "yes")
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(options.nova_conf)
+        return parser.getint("libvirt", "file_backed_memory", fallback=0) > 0
+    except (OSError, ValueError, configparser.Error) as e:
+        LOG.warning("%s can't be read: %s", options.nova_conf, e)
+        return False
+
+
+def _is_gone(error: libvirt.libvirtError) -> bool:
+    """Tell whether what was asked about has ended meanwhile."""
+    return error.get_error_code() in (
+        libvirt.VIR_ERR_NO_DOMAIN,
+        libvirt.VIR_ERR_OPERATION_INVALID,
+        libvirt.VIR_ERR_DEVICE_MISSING,
+    )
+
+
+def _refused(error: libvirt.libvirtError) -> exception.StepFailed:
+    """Say why a device can't be attached, and what helps."""
+    text = str(error)
+    if "requires shared memory" in text:
+        return exception.StepFailed(
+            "The guest's memory is not shared with the host, which virtiofs "
+            "needs. It must be started again with file_backed_memory in "
+            "[libvirt] of nova.conf, or with a flavor whose hw:mem_page_size "
+            "asks for huge pages.",
+            retry=False,
+        )
+    if "No more available PCI slots" in text:
+        return exception.StepFailed(
+            "The guest has no free PCI port for the device. It must be "
+            "started again with a higher num_pcie_ports in [libvirt] of "
+            "nova.conf."
+        )
+    return _failed("the device can't be plugged", error)
+
+
+def _failed(what: str, error: libvirt.libvirtError) -> exception.StepFailed:
+    return exception.StepFailed(f"libvirt: {what}: {error}.")
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as e:
+        raise _failed(what, e) from e
