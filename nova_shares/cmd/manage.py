@@ -38,7 +38,6 @@ from nova_shares import conf as nova_shares_conf
 from nova_shares import context
 from nova_shares import exception
 from nova_shares import mapping
-from nova_shares import rpc
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
 
@@ -221,6 +220,9 @@ def _change(
         status = _get(store, args.uuid).status
         raise _Failed(f"share mapping {args.uuid} is {status}, not error")
     _print_mapping(changed, args)
+    # Costs a second and brings eventlet's complaints: only where needed.
+    from nova_shares import rpc
+
     hints = rpc.Hints(conf)
     hints.look(context.service(), changed)
     # What can't be sent is logged, with what that means.

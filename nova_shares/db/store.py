@@ -92,6 +92,11 @@ class Store:
         answer = self._execute(_OF_SERVER, {"server": instance_uuid})
         return [rows.to_seen_mapping(row) for row in answer.rows]
 
+    def any_mapping(self) -> bool:
+        """Tell whether there is any mapping at all."""
+        statement = sa.select(_MAPPINGS.c.id).limit(1)
+        return bool(self._execute(statement).rows)
+
     def get(self, uuid: str) -> Optional[m.ShareMapping]:
         """Read one mapping; None: there is none of this uuid."""
         found = self._mappings(_MAPPINGS.c.uuid == uuid)

@@ -194,6 +194,11 @@ class ApiCases(Base):
             ["UPDATE", "UPDATE", "INSERT"], [x.split()[0] for x in sent]
         )
 
+    def test_whether_there_is_any_mapping(self):
+        self.assertFalse(self.store.any_mapping())
+        self.store.insert(new())
+        self.assertTrue(self.store.any_mapping())
+
     def test_detach_from_every_status(self):
         for status in m.STATUSES:
             made = self.put(status)
