@@ -33,21 +33,23 @@ from oslo_context import context
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares import policies
+from nova_shares import rpc
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.db import store as db_store
-from nova_shares import exception
-from nova_shares import mapping
 from nova_shares.mapping import ShareMapping
-from nova_shares import policies
 from nova_shares.policies import server_shares as rules
-from nova_shares import rpc
 
 LOG = logging.getLogger(__name__)
 
 _AVAILABLE = "available"
 _STOPPED = "stopped"
 _DETACHABLE = (_STOPPED, "error")
+#: The states of a server that is deleted, but not for good.
+_SOFT = {"soft-delete", "soft-deleting"}
 #: With these values of hw:mem_page_size Nova gives a guest memory that
 #: others can share; with ``small`` it does not, with ``any`` it may not.
 _PRIVATE_PAGES = ("small", "any")
@@ -182,6 +184,32 @@ class Attachments:
             raise exception.ShareNotFound(share_id=share_id)
         _log_wanted(unwanted)
         self._hints.look(caller, unwanted)
+
+    def detach_all(
+        self,
+        caller: context.RequestContext,
+        server_id: str,
+        find_server: nova.FindServer,
+    ) -> None:
+        """Have all shares of a server detached that Nova deletes.
+
+        A soft-deleted server may come back, and keeps them.
+
+        :raises nova_shares.exception.ServiceUnavailable: when Nova can't
+            tell which it is
+        """
+        try:
+            with self._neighbour():
+                server = find_server(server_id)
+            if _SOFT & {server.vm_state, server.task_state}:
+                return
+        except exception.ServerNotFound:
+            LOG.debug("Server %s is gone already", server_id)
+        for found in self.store.list_for_server(server_id.lower()):
+            unwanted = self.store.want_detached(found.uuid)
+            if unwanted is not None:
+                _log_wanted(unwanted)
+                self._hints.look(caller, unwanted)
 
     def sees_admin_fields(
         self, caller: context.RequestContext, seen: ShareMapping

@@ -35,7 +35,6 @@ from nova_shares import exception
 from nova_shares.api import faults
 from nova_shares.api import microversion
 from nova_shares.api import server_shares
-from nova_shares.clients.nova import WSGIApp
 
 #: The whole API, from microversion 2.97 on: method, path, what the
 #: controller calls it. A project's id may stand before each path.
@@ -47,10 +46,9 @@ ROUTES = (
 )
 
 _PROJECT = r"(?:/(?P<project_id>[0-9a-f-]+))?"
-#: Every path below which nobody but us has anything.
-_OURS = re.compile(_PROJECT + r"/servers/[^/]+/shares(?:[./].*)?", re.DOTALL)
 
-_CONTENT_TYPES = (
+#: What Nova reads as JSON.
+CONTENT_TYPES = (
     "",
     "text/plain",
     "application/json",
@@ -70,14 +68,6 @@ def _by_path() -> list[tuple[re.Pattern[str], dict[str, str]]]:
 
 
 _BY_PATH = _by_path()
-
-
-def is_ours(path: str) -> bool:
-    """Tell whether a path is one of the shares of a server.
-
-    Whatever its method, and also where nothing is to be found there.
-    """
-    return "/shares" in path and _OURS.fullmatch(path) is not None
 
 
 class App:
@@ -116,7 +106,7 @@ class App:
             raise faults.no_route()
         action, ids = _route(environ)
         request = webob.Request(environ)
-        if request.content_type not in _CONTENT_TYPES:
+        if request.content_type not in CONTENT_TYPES:
             raise webob.exc.HTTPUnsupportedMediaType(
                 "Unsupported Content-Type"
             )
@@ -146,25 +136,3 @@ def _match(path: str) -> tuple[dict[str, str], dict[str, Any]]:
         if match is not None:
             return methods, match.groupdict()
     raise faults.no_route()
-
-
-class Filter:
-    """Answers what is ours; everything else is the wrapped application's.
-
-    A request of Nova's passes at the cost of looking for one word in its
-    path: the environment is handed on as it came, its body unread.
-    """
-
-    def __init__(self, app: App, wrapped: WSGIApp) -> None:
-        self._app = app
-        self._wrapped = wrapped
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Any
-    ) -> Iterable[bytes]:
-        # The old v2 API has no microversions, and so no shares.
-        if is_ours(environ.get("PATH_INFO", "")) and (
-            "openstack.legacy_v2" not in environ
-        ):
-            return self._app(environ, start_response)
-        return self._wrapped(environ, start_response)

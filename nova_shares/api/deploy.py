@@ -20,14 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import re
-import threading
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
 from typing import ClassVar
 
 from keystonemiddleware import auth_token
-from microversion_parse import Version
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_middleware import cors
@@ -37,11 +35,13 @@ from oslo_middleware import request_id
 from oslo_middleware import sizelimit
 
 from nova_shares import conf as nova_shares_conf
-from nova_shares import exception
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
+from nova_shares.api import embedded
 from nova_shares.api import faults
+from nova_shares.api import filters
 from nova_shares.api import microversion
+from nova_shares.api import negotiation
 from nova_shares.api import server_shares
 from nova_shares.api import versions
 from nova_shares.clients import nova
@@ -54,25 +54,6 @@ LOG = logging.getLogger(__name__)
 
 #: The highest microversion of a service of our own.
 MAXIMUM = microversion.SHARES
-
-
-def filter_factory(
-    global_conf: dict[str, str], config_file: str | None = None
-) -> Callable[[WSGIApp], api_app.Filter]:
-    """Make the filter for Nova's pipeline (``paste.filter_factory``).
-
-    A broken configuration must not keep Nova from working: it is read at
-    the first request of ours, and says then in the log what is wrong.
-
-    :param config_file: our own file, never nova.conf; default: as found
-        under /etc/nova-shares
-    """
-
-    def make(app: WSGIApp) -> api_app.Filter:
-        attachments = Once(lambda: _load_attachments(config_file))
-        return _filter(attachments, app, MAXIMUM)
-
-    return make
 
 
 def app_factory(
@@ -90,15 +71,26 @@ def make_filter(
     conf: cfg.ConfigOpts,
     app: WSGIApp,
     attachments: shares.Attachments | None = None,
-    maximum: Version = MAXIMUM,
-) -> api_app.Filter:
-    """Make the filter.
+) -> filters.Filter:
+    """Make the filter of Nova's router of a loaded configuration.
 
     :param app: what it wraps: Nova's router
     :param attachments: default: made from ``conf``
-    :param maximum: the highest microversion of the deployment
     """
-    return _filter(_once(conf, attachments), app, maximum)
+    make = None if attachments is None else lambda conf: attachments
+    whole = embedded.Embedded(app, lambda: conf, make)
+    return filters.Filter(app, lambda: whole)
+
+
+def make_versions_filter(
+    conf: cfg.ConfigOpts, app: WSGIApp
+) -> filters.VersionsFilter:
+    """Make the filter of all of Nova's API of a loaded configuration.
+
+    :param app: what it wraps: Nova's API, its version documents with it
+    """
+    whole = negotiation.Negotiation(app, lambda: conf)
+    return filters.VersionsFilter(app, lambda: whole)
 
 
 def make_service(
@@ -139,71 +131,18 @@ def make_service(
     return http_proxy_to_wsgi.HTTPProxyToWSGI(api, conf)  # type: ignore
 
 
-class Once:
-    """Makes something when it is first called for, and again if that fails.
-
-    uWSGI forks after it has loaded an application: nothing is made before.
-    """
-
-    def __init__(self, make: Callable[[], shares.Attachments]) -> None:
-        self._make = make
-        self._made: shares.Attachments | None = None
-        self._lock = threading.Lock()
-
-    def __call__(self) -> shares.Attachments:
-        """Give it.
-
-        :raises nova_shares.exception.ServiceUnavailable: if it can't be
-            made; the log says why
-        """
-        with self._lock:
-            if self._made is None:
-                try:
-                    self._made = self._make()
-                except Exception as e:
-                    LOG.exception("The API of server shares can't start")
-                    raise exception.ServiceUnavailable(
-                        service="server shares", detail="it can't start"
-                    ) from e
-            return self._made
-
-
-def _load_attachments(config_file: str | None) -> shares.Attachments:
-    return _from_conf(_load(config_file))
-
-
 def _load(config_file: str | None) -> cfg.ConfigOpts:
     files = None if config_file is None else [config_file]
     return nova_shares_conf.load(files=files)
-
-
-def _from_conf(conf: cfg.ConfigOpts) -> shares.Attachments:
-    # Imported late: whatever is wrong with the libraries of the database
-    # and of messaging, it must not keep Nova from starting.
-    from nova_shares import attachments
-
-    return attachments.Attachments.from_conf(conf)
 
 
 def _once(
     conf: cfg.ConfigOpts, attachments: shares.Attachments | None
 ) -> Callable[[], shares.Attachments]:
     if attachments is None:
-        return Once(lambda: _from_conf(conf))
+        return embedded.once(lambda: embedded.make_attachments(conf))
     made = attachments
     return lambda: made
-
-
-def _filter(
-    attachments: Callable[[], shares.Attachments],
-    app: WSGIApp,
-    maximum: Version,
-) -> api_app.Filter:
-    controller = server_shares.Controller(
-        attachments, nova.PipelineServers(app).bound
-    )
-    ours = api_app.App(controller, auth.from_nova, maximum)
-    return api_app.Filter(ours, app)
 
 
 def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -29,6 +30,8 @@ MINIMUM = Version(2, 1)
 #: The first that has the shares of a server.
 SHARES = Version(2, 97)
 
+_LATEST = "latest"
+_ENDLESS = Version(10**9, 0)
 _FORMAT = re.compile(r"([1-9][0-9]*)\.([1-9][0-9]*|0)")
 
 
@@ -57,19 +60,41 @@ def parse(environ: dict[str, Any], maximum: Version) -> Version:
     asked = _asked(environ)
     if asked is None:
         return MINIMUM
-    if asked == "latest":
+    if asked == _LATEST:
         return maximum
-    match = _FORMAT.fullmatch(asked)
-    # No number of ours has ten digits, and Python reads no endless ones.
-    if match is None or max(map(len, match.groups())) > 9:
-        raise Malformed(
-            f"API Version String {asked} is of invalid format. Must be of"
-            " format MajorNum.MinorNum."
-        )
-    version = Version(int(match[1]), int(match[2]))
+    version = number(asked)
     if not MINIMUM <= version <= maximum:
         raise TooHigh(version, maximum)
     return version
+
+
+def number(text: str) -> Version:
+    """Read a version, such as 2.97.
+
+    :raises Malformed: if it is none
+    """
+    match = _FORMAT.fullmatch(text)
+    # No number of ours has ten digits, and Python reads no endless ones.
+    if match is None or max(map(len, match.groups())) > 9:
+        raise Malformed(
+            f"API Version String {text} is of invalid format. Must be of"
+            " format MajorNum.MinorNum."
+        )
+    return Version(int(match[1]), int(match[2]))
+
+
+def is_above(environ: dict[str, Any], version: Version) -> bool:
+    """Tell whether a request asks for a newer version than ``version``."""
+    try:
+        return parse(environ, _ENDLESS) > version
+    except (Malformed, TooHigh):
+        # Not said, malformed, or older than all: what it is is Nova's.
+        return False
+
+
+def is_shares(environ: dict[str, Any]) -> bool:
+    """Tell whether a request asks for our version, or for the latest."""
+    return _asked(environ) in (_LATEST, str(SHARES))
 
 
 def headers(environ: dict[str, Any], maximum: Version) -> dict[str, str]:
@@ -91,13 +116,19 @@ def headers(environ: dict[str, Any], maximum: Version) -> dict[str, str]:
 
 
 def _asked(environ: dict[str, Any]) -> str | None:
-    sent = {}
-    for name in (HEADER, LEGACY_HEADER):
-        value = environ.get("HTTP_" + name.upper().replace("-", "_"))
-        if value is not None:
-            sent[name] = value
-    if not sent:
+    header = environ.get("HTTP_OPENSTACK_API_VERSION")
+    legacy = environ.get("HTTP_X_OPENSTACK_NOVA_API_VERSION")
+    if header is None and legacy is None:
         return None
-    return microversion_parse.get_version(
-        sent, service_type=SERVICE_TYPE, legacy_headers=[LEGACY_HEADER]
+    return _of_headers(header, legacy)
+
+
+@functools.lru_cache(maxsize=64)
+def _of_headers(header: str | None, legacy: str | None) -> str | None:
+    sent = {HEADER: header, LEGACY_HEADER: legacy}
+    version: str | None = microversion_parse.get_version(
+        {name: value for name, value in sent.items() if value is not None},
+        service_type=SERVICE_TYPE,
+        legacy_headers=[LEGACY_HEADER],
     )
+    return version

@@ -220,12 +220,17 @@ _KEPT = (
 )
 
 
+def kept(environ: dict[str, Any]) -> dict[str, Any]:
+    """Pick what a request below may have of the one above."""
+    return {key: environ[key] for key in _KEPT if key in environ}
+
+
 def _below(environ: dict[str, Any], server_id: str) -> dict[str, Any]:
     """Make the environment of a request to the wrapped application."""
     # The project, if any, stays as the caller wrote it.
     before_servers = environ["PATH_INFO"].partition("/servers/")[0]
     return {
-        **{key: environ[key] for key in _KEPT if key in environ},
+        **kept(environ),
         "REQUEST_METHOD": "GET",
         "PATH_INFO": f"{before_servers}/servers/{server_id.lower()}",
         "QUERY_STRING": "",

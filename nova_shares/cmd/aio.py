@@ -31,12 +31,12 @@ from typing import Optional
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_shares import conf as nova_shares_conf
 from nova_shares.api import deploy
 from nova_shares.clients import manila
 from nova_shares.clients import nova
-from nova_shares.compute import service
-from nova_shares import conf as nova_shares_conf
 from nova_shares.cmd import demo
+from nova_shares.compute import service
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
 from nova_shares.devcloud import compute
@@ -64,7 +64,7 @@ class AllInOne:
     ) -> None:
         self.directory = directory
         self.hypervisor = fake.Hypervisor()
-        self.cloud = state.Cloud(host=HOST)
+        self.cloud = state.Cloud(host=HOST, compute_max="2.96")
         self.cloud.on_power(self._power)
         self.conf: cfg.ConfigOpts = cfg.ConfigOpts()
         self.agent: Optional[service.Agent] = None
@@ -76,10 +76,9 @@ class AllInOne:
         )
         self.url = self._served.url
 
-    def start(self) -> None:
-        """Make the database, and start the agent."""
+    def sync(self) -> None:
+        """Make the database."""
         migrations.sync(self.conf)
-        self.start_agent()
 
     def start_agent(self) -> None:
         """Start the agent of the one host."""
@@ -119,6 +118,7 @@ class AllInOne:
         return compute.pipeline(
             self.cloud,
             wrap_router=lambda app: deploy.make_filter(self.conf, app),
+            wrap_all=lambda app: deploy.make_versions_filter(self.conf, app),
         )
 
     def _configure(self, options: str) -> cfg.ConfigOpts:
@@ -240,7 +240,8 @@ def main() -> int:
         os.makedirs(directory, exist_ok=True)
         log = _set_up_logging(directory, args.debug)
         aio = AllInOne(directory, args.port)
-        aio.start()
+        aio.sync()
+        aio.start_agent()
         aio.cloud.create_server(SERVER, vm_state="stopped")
         aio.cloud.create_share(SHARE)
         try:

@@ -19,7 +19,34 @@ import copy
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("api", title="The API, as a filter or as a service")
+AUTO = "auto"
+ALWAYS = "always"
+NEVER = "never"
 OPTS = [
+    cfg.StrOpt(
+        "serve",
+        default=AUTO,
+        choices=[
+            (AUTO, "while Nova has no server shares itself, or we have any"),
+            (ALWAYS, "also where Nova has server shares itself"),
+            (NEVER, "Nova's own calls, if it has them, are reached"),
+        ],
+        help="""
+When the filter in Nova's pipeline answers for the shares of servers. Nova
+has them from its maximum microversion 2.97 on; with ``auto`` it takes over
+once no share is attached by nova_shares any more.
+""",
+    ),
+    cfg.BoolOpt(
+        "advertise",
+        default=True,
+        help="""
+Whether a Nova whose maximum microversion is 2.96 is shown to have 2.97, and
+answers requests at 2.97, which changed nothing but the shares of servers.
+Without it only requests for the shares of servers are answered at 2.97. It
+needs the filter ``nova_shares_versions``.
+""",
+    ),
     cfg.IntOpt(
         "agent_down_time",
         default=60,

@@ -47,6 +47,7 @@ class Router(wire.Api):
     def __init__(self, cloud: state.Cloud) -> None:
         self._cloud = cloud
         table: list[tuple[str, str, wire.Handler]] = [
+            ("GET", "/", self._version),
             ("GET", "/servers/detail", self._list_details),
             ("GET", "/servers", self._list),
             ("POST", "/servers", self._create),
@@ -76,6 +77,11 @@ class Router(wire.Api):
                 f"Malformed request URL: URL's project_id '{asked}' doesn't "
                 f"match Context's project_id '{own}'",
             )
+
+    def _version(self, call: wire.Call) -> webob.Response:
+        base = call.req.application_url
+        detail = views.version_detail(base, self._cloud.compute_max)
+        return wire.answer({"version": detail})
 
     # Servers.
 

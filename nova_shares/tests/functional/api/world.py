@@ -104,6 +104,8 @@ SHARES = {
 _CONF = """
 [DEFAULT]
 transport_url = fake://
+[api]
+serve = always
 [database]
 connection = sqlite:///{directory}/nova-shares.db
 [oslo_policy]
@@ -139,6 +141,7 @@ class World(fixtures.Fixture):
     def __init__(self, deployment, options=""):
         super().__init__()
         self.deployment = deployment
+        self.broken = None
         self._options = options
 
     def _setUp(self):
@@ -160,7 +163,9 @@ class World(fixtures.Fixture):
             return compute.pipeline(cloud)
         self.bare = compute.pipeline(
             cloud,
-            wrap_router=lambda app: deploy.make_filter(self._configure(), app),
+            wrap_router=lambda app: deploy.make_filter(
+                self._configure(), Breakable(self, app)
+            ),
         )
         return self.bare
 
@@ -297,9 +302,18 @@ class World(fixtures.Fixture):
     def detach(self, server, share, **how):
         return self.ask("DELETE", self.path(server, share), **how)
 
-    def close(self):
-        """Let go of what waits in devcloud."""
+    def break_nova(self, status=500, html=False):
+        """Have Nova's answers to our look-ups be of no use."""
+        if self.deployment == SERVICE:
+            self.cloud.fail("nova", status=status, html=html)
+            return
+        page = b"<html>It works!</html>" if html else b'{"itemNotFound": {}}'
+        self.broken = webob.Response(page, status=status)
+
+    def mend(self):
+        """Put right what is broken."""
         self.cloud.clear_faults()
+        self.broken = None
 
 
 _FAULTS = {
@@ -324,6 +338,22 @@ _INTERNALS = (
     "sqlite",
     "http:",
 )
+
+
+class Breakable:
+    """Nova's router, which a test may break for our look-ups."""
+
+    def __init__(self, world, app):
+        self._world = world
+        self._app = app
+
+    def __call__(self, environ, start_response):
+        broken = self._world.broken
+        if broken is None:
+            return self._app(environ, start_response)
+        if isinstance(broken, Exception):
+            raise broken
+        return broken(environ, start_response)
 
 
 class Checked:

@@ -23,6 +23,7 @@ import webob
 import webob.exc
 
 from nova_shares.api import app as api_app
+from nova_shares.api import filters
 
 SID = "aaaaaaaa-0000-4000-8000-00000000000a"
 SHARES = f"/servers/{SID}/shares"
@@ -64,7 +65,7 @@ class TestIsOurs(testtools.TestCase):
             "/servers/x/shares/\n",
             "/servers/\xff/shares/\x00",
         ):
-            self.assertTrue(api_app.is_ours(path), path)
+            self.assertTrue(filters.is_ours(path), path)
 
     def test_not_ours(self):
         for path in (
@@ -84,7 +85,7 @@ class TestIsOurs(testtools.TestCase):
             "/servers/x/tags/shares",
             "servers/x/shares",
         ):
-            self.assertFalse(api_app.is_ours(path), path)
+            self.assertFalse(filters.is_ours(path), path)
 
 
 class TestApp(testtools.TestCase):
@@ -148,7 +149,14 @@ class TestFilter(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.seen = []
-        self.filter = api_app.Filter(APP, self._wrapped)
+        self.filter = filters.Filter(self._wrapped, lambda: self)
+
+    def shares(self, environ, start_response):
+        return APP(environ, start_response)
+
+    def guard(self, environ, start_response, server_id, project_id):
+        self.assertEqual(SID, server_id)
+        return self._wrapped(environ, start_response)
 
     def _wrapped(self, environ, start_response):
         self.seen.append(environ)

@@ -28,11 +28,18 @@ import webob
 
 from nova_shares import exception
 from nova_shares.api import deploy
+from nova_shares.api import embedded
+from nova_shares.api import filters
 
 SHARES = "/servers/aaaaaaaa-0000-4000-8000-00000000000a/shares"
 
 
 def _wrapped(environ, start_response):
+    if environ["PATH_INFO"] == "/":
+        version = {"id": "v2.1", "version": "2.96"}
+        return webob.Response(json={"versions": [version]})(
+            environ, start_response
+        )
     return webob.Response("Nova's")(environ, start_response)
 
 
@@ -57,7 +64,7 @@ class TestFilterFactory(testtools.TestCase):
             file.write(textwrap.dedent(text))
 
     def _filter(self):
-        return deploy.filter_factory({}, config_file=self.file)(_wrapped)
+        return filters.filter_factory({}, config_file=self.file)(_wrapped)
 
     def _check_broken(self, app, why):
         self.assertEqual("Nova's", _get(app, "/servers").text)
@@ -111,8 +118,8 @@ class TestImport(testtools.TestCase):
     def test_the_filter_needs_neither_database_nor_messaging(self):
         script = """
             import sys
-            from nova_shares.api import deploy
-            deploy.filter_factory({}, config_file="/nowhere")(None)
+            from nova_shares.api import filters
+            filters.filter_factory({}, config_file="/nowhere")(None)
             print(sorted({
                 name for name in sys.modules
                 if name in ("sqlalchemy", "oslo_messaging", "alembic",
@@ -161,7 +168,7 @@ class TestAppFactory(testtools.TestCase):
 class TestOnce(testtools.TestCase):
     def test_made_once_by_many(self):
         made = []
-        once = deploy.Once(lambda: made.append(1) or object())
+        once = embedded.once(lambda: made.append(1) or object())
         found = []
         threads = [
             threading.Thread(target=lambda: found.append(once()))
@@ -184,7 +191,7 @@ class TestOnce(testtools.TestCase):
                 raise RuntimeError("not yet")
             return outcome
 
-        once = deploy.Once(make)
+        once = embedded.once(make)
         self.assertRaises(exception.ServiceUnavailable, once)
         self.assertIs(once(), once())
 
