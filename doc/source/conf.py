@@ -25,7 +25,7 @@ extensions = [
 ]
 html_theme = "openstackdocs"
 project = "nova_shares"
-copyright = "nova_shares developers"  # noqa: A001
+copyright = "nova_shares developers"
 openstackdocs_auto_name = False
 openstackdocs_repo_name = "nova-shares"
 master_doc = "index"

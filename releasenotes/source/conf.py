@@ -13,7 +13,7 @@
 extensions = ["openstackdocstheme", "reno.sphinxext"]
 html_theme = "openstackdocs"
 project = "nova_shares Release Notes"
-copyright = "nova_shares developers"  # noqa: A001
+copyright = "nova_shares developers"
 openstackdocs_auto_name = False
 openstackdocs_repo_name = "nova-shares"
 master_doc = "index"
