@@ -290,7 +290,7 @@ def _run_mount(
         return
     if config.cephfs_client == "fuse":
         secret = child.memory(
-            "keyring", f"[client.{name}]\nkey = {key}".encode()
+            "keyring", f"[client.{name}]\nkey = {key}\n".encode()
         )
         command = _ceph_fuse(config, place, target, f"{name}", secret)
     else:

@@ -49,8 +49,10 @@ MIN_LIBVIRT = 9_000_000
 MIN_QEMU = 7_002_000
 #: Seconds that a guest has to let go of a device that is to be replaced.
 _LETTING_GO = 5.0
-#: What QEMU says when it has been asked before.
-_UNDER_WAY = "already in the process of unplug"
+#: Seconds until a guest is asked again: a request in early boot is lost.
+_ASK_AGAIN = 3.0
+#: What QEMU says when it has been asked before, and is about to be done.
+_UNDER_WAY = ("already in the process of unplug", "is busy")
 
 
 class LibvirtDriver(driver.Driver):
@@ -67,6 +69,7 @@ class LibvirtDriver(driver.Driver):
         self._protocols = mount.protocols(config)
         self._changed: Optional[Callable[[str], None]] = None
         self._capabilities = Capabilities((), False, False)
+        self._asked: dict[str, float] = {}
         self._connection = connection.Connection(
             options.connection_uri, self._happened, self._opened
         )
@@ -146,6 +149,7 @@ class LibvirtDriver(driver.Driver):
             return
         if self._device(mapping) is not None:
             raise exception.StepFailed("The guest still has the device.")
+        self._asked.pop(mapping.uuid, None)
         self._mounts.unmount(mapping.uuid)
 
     def mounted(self) -> set[str]:
@@ -204,19 +208,25 @@ class LibvirtDriver(driver.Driver):
             )
         except libvirt.libvirtError as e:
             raise _refused(e) from e
+        self._asked.pop(mapping.uuid, None)
 
     def unplug(self, mapping: ShareMapping) -> None:
         device = self._device(mapping)
         domain = self._find(mapping.instance_uuid)
         if device is None or domain is None:
+            self._asked.pop(mapping.uuid, None)
             return
+        now = time.monotonic()
+        if now - self._asked.get(mapping.uuid, -_ASK_AGAIN) < _ASK_AGAIN:
+            return
+        self._asked[mapping.uuid] = now
         try:
             # Does not wait for the guest, as detachDevice does.
             domain.detachDeviceAlias(
                 device.alias, libvirt.VIR_DOMAIN_AFFECT_LIVE
             )
         except libvirt.libvirtError as e:
-            if _is_gone(e) or _UNDER_WAY in str(e):
+            if _is_gone(e) or any(text in str(e) for text in _UNDER_WAY):
                 LOG.debug("Mapping %s: unplug: %s", mapping.uuid, e)
                 return
             raise _failed("the device can't be unplugged", e) from e
@@ -231,8 +241,8 @@ class LibvirtDriver(driver.Driver):
             why,
             device.tag,
         )
-        self.unplug(mapping)
         until = time.monotonic() + _LETTING_GO
+        self.unplug(mapping)
         while self._device(mapping) is not None:
             if time.monotonic() > until:
                 raise exception.StepFailed(
@@ -241,6 +251,7 @@ class LibvirtDriver(driver.Driver):
                     "reset."
                 )
             time.sleep(0.1)
+            self.unplug(mapping)
 
     def _is_served(self, mapping: ShareMapping) -> bool:
         """Tell whether the virtiofsd of a mapping lives, as far as is seen."""

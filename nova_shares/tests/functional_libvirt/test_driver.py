@@ -1,0 +1,172 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The driver against libvirt, QEMU, virtiofsd, a guest and CephFS."""
+
+import threading
+
+import testtools
+
+from nova_shares import exception
+from nova_shares import virt
+from nova_shares.tests.functional.cloud import wait_for
+from nova_shares.tests.functional_libvirt import lab
+
+
+class DriverTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.ceph = lab.Ceph()
+        self.helper = self.useFixture(lab.Helper())
+        self.driver = virt.load(self.helper.conf())
+        self.addCleanup(self.driver.close)
+
+    def share(self):
+        return self.useFixture(lab.Share(self.ceph))
+
+    def guest(self, **options):
+        return self.useFixture(lab.Guest(**options))
+
+    def attach(self, guest, share, tag="data"):
+        """Mount and plug, as the manager does; returns the mapping."""
+        m = lab.make_mapping(guest, share, tag)
+        self.identity = lab.make_identity(self.ceph, share, m)
+        self.addCleanup(self.ceph.deny, self.identity.name)
+        self.addCleanup(self.detach, guest, m)
+        self.driver.mount(m, self.identity)
+        self.driver.plug(m)
+        return m
+
+    def unplug(self, m, limit=30):
+        self.driver.unplug(m)
+        wait_for(lambda: self._asked_again(m), "it is still plugged", limit)
+
+    def _asked_again(self, m):
+        if not self.driver.is_plugged(m):
+            return True
+        self.driver.unplug(m)
+        return False
+
+    def detach(self, guest, m):
+        guest.stop()
+        self.driver.unmount(m)
+
+    def nothing_left(self):
+        self.assertEqual([], lab.mounts())
+        self.assertEqual([], lab.points())
+        self.assertEqual([], lab.running("virtiofsd"))
+        self.assertEqual([], lab.running("ceph-fuse"))
+
+
+class PlugTest(DriverTest):
+    def test_the_host_can_do_it(self):
+        told = self.driver.capabilities()
+        self.assertTrue(told.virtiofs)
+        self.assertTrue(told.file_backed_memory)
+        self.assertIn("CEPHFS", told.protocols)
+
+    def test_a_guest_reads_and_writes(self):
+        share, guest = self.share(), self.guest()
+        guest.start()
+        m = self.attach(guest, share)
+        self.assertTrue(self.driver.works(m))
+        self.assertTrue(self.driver.is_running(guest.uuid))
+        self.assertEqual({m.uuid}, self.driver.mounted())
+        self.assertIn(
+            (self.identity.name, share.path), self.ceph.sessions()
+        )
+        guest.mount("data")
+        self.assertEqual(
+            (0, "what the share holds"), guest.run("cat /mnt/data/from-host")
+        )
+        guest.run("echo hello > /mnt/data/from-guest; sync")
+        self.assertEqual("hello\n", share.read("from-guest"))
+        # Done again, each is a success and changes nothing.
+        self.driver.mount(m, self.identity)
+        self.driver.plug(m)
+        self.assertEqual(["data"], guest.tags())
+        # Nothing that a guest has is unmounted.
+        self.assertRaises(
+            exception.StepFailed, self.driver.unmount, m
+        )
+        self.assertRaises(
+            exception.StepFailed, self.driver.unmount_leftover, m.uuid
+        )
+        self.unplug(m)
+        self.assertEqual([], guest.tags())
+        self.driver.unmount(m)
+        self.nothing_left()
+        self.driver.unmount(m)
+
+    def test_no_shared_memory(self):
+        guest = self.guest(memory="")
+        guest.start()
+        error = self.assertRaises(
+            exception.StepFailed, self.attach, guest, self.share()
+        )
+        self.assertIn("file_backed_memory", error.message)
+        self.assertFalse(error.retry)
+
+    def test_no_free_port(self):
+        guest, share = self.guest(ports=1), self.share()
+        guest.start()
+        self.attach(guest, share, "one")
+        error = self.assertRaises(
+            exception.StepFailed, self.attach, guest, share, "two"
+        )
+        self.assertIn("num_pcie_ports", error.message)
+        self.assertEqual(["one"], guest.tags())
+
+    def test_the_tag_is_taken_by_another_device(self):
+        guest, share = self.guest(), self.share()
+        guest.start()
+        self.attach(guest, share, "data")
+        error = self.assertRaises(
+            exception.StepFailed, self.attach, guest, share, "data"
+        )
+        self.assertIn("not ours", error.message)
+        self.assertEqual(["data"], guest.tags())
+
+    def test_a_paused_guest_gives_back_when_it_goes_on(self):
+        guest, share = self.guest(), self.share()
+        guest.start()
+        m = self.attach(guest, share)
+        guest.says("ready")
+        happened = threading.Event()
+        self.driver.listen(lambda server: happened.set())
+        guest.domain.suspend()
+        self.driver.unplug(m)
+        self.driver.unplug(m)
+        self.assertTrue(self.driver.is_plugged(m))
+        self.assertRaises(exception.StepFailed, self.driver.unmount, m)
+        happened.clear()
+        guest.domain.resume()
+        wait_for(lambda: not self.driver.is_plugged(m), "still plugged", 20)
+        self.assertTrue(happened.wait(5))
+
+    def test_a_guest_that_boots_gives_back_in_the_end(self):
+        guest, share = self.guest(), self.share()
+        guest.start()
+        m = self.attach(guest, share)
+        self.unplug(m, limit=60)
+        self.driver.unmount(m)
+        self.nothing_left()
+
+    def test_files_are_open(self):
+        guest, share = self.guest(), self.share()
+        guest.start()
+        m = self.attach(guest, share)
+        guest.mount("data")
+        guest.run("(sleep 1000 > /mnt/data/open &)")
+        self.unplug(m)
+        self.driver.unmount(m)
+        self.nothing_left()
