@@ -21,26 +21,32 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_shares import conf as nova_shares_conf
+from nova_shares import exception
+from nova_shares import virt
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.compute import service
-from nova_shares import conf as nova_shares_conf
 from nova_shares.db import store
-from nova_shares import exception
-from nova_shares import virt
 
 LOG = logging.getLogger(__name__)
 
 
 def main() -> int:
+    """Be the console script; see :func:`run`."""
+    return run(sys.argv[1:])
+
+
+def run(args: list[str]) -> int:
     """Run the agent until SIGTERM or SIGINT.
 
-    :returns: 0; 1 when it can't start, 2 when another one has the host
+    :param args: command line arguments
+    :returns: 0; 1 when it can't start, 2 when it has to give the host up
     """
     conf = nova_shares_conf.new()
     logging.register_options(conf)
     try:
-        nova_shares_conf.load(sys.argv[1:], conf=conf)
+        nova_shares_conf.load(args, conf=conf)
     except cfg.Error as e:
         print(f"nova-shares-compute: {e}", file=sys.stderr)
         return 1

@@ -179,8 +179,6 @@ class Hypervisor:
         self._devices.get(mapping.instance_uuid, {}).pop(mapping.tag, None)
 
 
-
-
 class FakeDriver(driver.Driver):
     """Drives a :class:`Hypervisor`, here or in another process."""
 

@@ -39,29 +39,47 @@ timeout = 2
 """
 
 
-class Cloud(fixtures.Fixture):
-    """A started :class:`nova_shares.cmd.aio.AllInOne`."""
+def quick(resync=0.4, check=1, policy_timeout=5):
+    """Write a configuration with which a story is told in a second."""
+    return QUICK.format(
+        resync=resync, check=check, policy_timeout=policy_timeout
+    )
 
-    def __init__(self, resync=0.4, check=1, policy_timeout=5, options=""):
-        super().__init__()
-        self._options = options + QUICK.format(
-            resync=resync, check=check, policy_timeout=policy_timeout
-        )
+
+class Base(fixtures.Fixture):
+    """A cloud with us in it, and what a story needs to tell itself.
+
+    :ivar cloud: the :class:`nova_shares.devcloud.state.Cloud`
+    :ivar hypervisor: the :class:`nova_shares.virt.fake.Hypervisor`
+    :ivar store: our database
+    :ivar host: where servers are
+    """
 
     def _setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="nova-shares-test-")
-        self.addCleanup(directory.cleanup)
-        self.aio = aio.AllInOne(directory.name, options=self._options)
-        self.addCleanup(self.aio.stop)
-        self.aio.start()
-        self.cloud = self.aio.cloud
-        self.hypervisor = self.aio.hypervisor
-        self.store = db_store.Store.from_conf(self.aio.conf)
         self._users = {}
+
+    def start_agent(self):
+        raise NotImplementedError
+
+    def stop_agent(self):
+        """Stop the agent in an orderly way."""
+        raise NotImplementedError
+
+    def hint(self, mapping):
+        """Have the agent look at a mapping."""
+        raise NotImplementedError
+
+    def idle(self):
+        """Wait until the agent has done what it was asked for."""
+        raise NotImplementedError
+
+    def url(self, path):
+        """Tell where a path of the compute API is served."""
+        return f"{self.cloud.url}/compute/v2.1{path}"
 
     def server(self, vm_state="stopped", **fields):
         return self.cloud.create_server(
-            "server", vm_state=vm_state, host=aio.HOST, **fields
+            "server", vm_state=vm_state, host=self.host, **fields
         ).id
 
     def share(self, **fields):
@@ -70,7 +88,7 @@ class Cloud(fixtures.Fixture):
     def ask(self, method, path, body=None, user="member", version="2.97"):
         """Send a request to the compute API."""
         return self._session(user).request(
-            f"{self.aio.url}/compute/v2.1{path}",
+            self.url(path),
             method,
             data=None if body is None else json.dumps(body),
             headers={
@@ -84,7 +102,7 @@ class Cloud(fixtures.Fixture):
         if user not in self._users:
             project = "admin" if user == "admin" else "demo"
             auth = v3.Password(
-                auth_url=f"{self.aio.url}/identity/v3",
+                auth_url=f"{self.cloud.url}/identity/v3",
                 username=user,
                 password="devcloud",  # noqa: S106
                 project_name="other" if user == "other" else project,
@@ -144,6 +162,46 @@ class Cloud(fixtures.Fixture):
             (rule.access_type, rule.access_to, rule.state)
             for rule in self.cloud.rules(share)
         )
+
+
+class Cloud(Base):
+    """A started :class:`nova_shares.cmd.aio.AllInOne`.
+
+    :param options: lines of a configuration file, over those of QUICK
+    """
+
+    host = aio.HOST
+
+    def __init__(self, options="", **quickly):
+        super().__init__()
+        self._options = quick(**quickly) + options
+
+    def _setUp(self):
+        super()._setUp()
+        directory = tempfile.TemporaryDirectory(prefix="nova-shares-test-")
+        self.addCleanup(directory.cleanup)
+        self.aio = aio.AllInOne(directory.name, options=self._options)
+        self.addCleanup(self.aio.stop)
+        self.cloud = self.aio.cloud
+        self.hypervisor = self.aio.hypervisor
+        self._start()
+        self.store = db_store.Store.from_conf(self.aio.conf)
+
+    def _start(self):
+        self.aio.sync()
+        self.start_agent()
+
+    def start_agent(self):
+        self.aio.start_agent()
+
+    def stop_agent(self):
+        self.aio.stop_agent()
+
+    def hint(self, mapping):
+        self.aio.agent.manager.look(mapping.uuid)
+
+    def idle(self):
+        wait_for(self.aio.agent.queue.is_idle)
 
 
 def wait_for(condition, what="it never came true", limit=10.0):
