@@ -12,6 +12,9 @@
 
 """The life of a mapping, as time goes: cases T and some of D and A."""
 
+import dataclasses
+import uuid
+
 import testtools
 
 from nova_shares.tests.functional import cloud
@@ -24,9 +27,13 @@ class StoryTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.c = self.useFixture(cloud.Cloud(**self.options))
+        self.c = self.make_cloud()
         self.server = self.c.server()
         self.share = self.c.share()
+
+    def make_cloud(self):
+        """Make the cloud in which the story is told."""
+        return self.useFixture(cloud.Cloud(**self.options))
 
     def attach(self):
         self.assertEqual(201, self.c.attach(self.server, self.share))
@@ -297,23 +304,23 @@ class DetachTest(StoryTest):
 
     def test_d9_agent_down(self):
         self.attached()
-        self.c.aio.stop_agent()
+        self.c.stop_agent()
         self.detach()
         self.see("detaching")
-        self.c.aio.start_agent()
+        self.c.start_agent()
         self.see(None)
         self.nothing_left()
 
     def test_d9_never_undone_by_an_older_attach(self):
-        self.c.aio.stop_agent()
+        self.c.stop_agent()
         self.attach()
-        uuid = self.c.mapping(self.server, self.share).uuid
+        mapping = self.c.mapping(self.server, self.share)
         self.detach()
-        self.c.aio.start_agent()
+        self.c.start_agent()
         self.see(None)
         for _ in range(3):
-            self.c.aio.agent.manager.look(uuid)
-        cloud.wait_for(self.c.aio.agent.queue.is_idle)
+            self.c.hint(mapping)
+        self.c.idle()
         self.assertIsNone(self.c.mapping(self.server, self.share))
         self.nothing_left()
 
@@ -336,7 +343,7 @@ class HintTest(StoryTest):
     options = {"resync": 0}
 
     def test_the_cast_arrives(self):
-        cloud.wait_for(self.c.aio.agent.queue.is_idle)
+        self.c.idle()
         self.attached()
         self.detach()
         self.see(None)
@@ -348,24 +355,18 @@ class EventTest(StoryTest):
         self.attached()
         self.c.cloud.fail("manila", "share-access-rules", hang=60)
         self.addCleanup(self.c.cloud.clear_faults)
-        slow = [self.c.mapping(self.server, self.share).uuid]
-        for uuid in slow:
-            self.c.aio.agent.manager.look(uuid)
+        mapping = self.c.mapping(self.server, self.share)
+        self.c.hint(mapping)
         for _ in range(10):
-            share = self.c.share()
-            self.c.store.insert(
-                self.c.mapping(self.server, self.share).__class__(
-                    uuid=share,
+            other = self.c.store.insert(
+                dataclasses.replace(
+                    mapping,
+                    uuid=str(uuid.uuid4()),
                     instance_uuid=self.c.server(),
-                    project_id="p",
-                    host="aio",
-                    share_id=share,
-                    share_proto="NFS",
-                    export_location="192.0.2.1:/x",
-                    tag="t",
+                    share_id=self.c.share(),
                 )
             )
-            self.c.aio.agent.manager.look(share)
+            self.c.hint(other)
         self.c.act(self.server, "os-start")
         self.c.see(self.server, self.share, "active", limit=1.5)
 
