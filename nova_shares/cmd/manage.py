@@ -38,6 +38,7 @@ from nova_shares import conf as nova_shares_conf
 from nova_shares import context
 from nova_shares import exception
 from nova_shares import mapping
+from nova_shares.cmd import paste
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
 
@@ -61,7 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         conf = _load(args.config_file)
         args.run(conf, args)
-    except (_Failed, cfg.Error) as e:
+    except (_Failed, paste.Failed, cfg.Error) as e:
         return _say(str(e))
     except exception.ForeignDatabase as e:
         return _say(
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     nouns = parser.add_subparsers(dest="noun", metavar="NOUN", required=True)
     _add_db(_verbs(nouns, "db", "our database"))
     _add_mapping(_verbs(nouns, "mapping", "the shares of servers"))
+    paste.add(_verbs(nouns, "paste", "our filters in Nova's API"), _verb)
     agent = _verbs(nouns, "agent", "the agents of compute hosts")
     _format(_verb(agent, "list", _agent_list, "list the agents"))
     return parser
