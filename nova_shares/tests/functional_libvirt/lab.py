@@ -302,6 +302,18 @@ class Helper(fixtures.Fixture):
             f"mount_helper_config = {self.config}\n"
             "file_backed_memory = yes\n"
         )
+        # So that what a failed test leaves does not fail the next.
+        self.addCleanup(self._clean)
+
+    def _clean(self):
+        for name in points():
+            subprocess.run(
+                [*self.command.split(), "unmount"],
+                input=json.dumps({"mapping": name}).encode(),
+                check=True,
+                timeout=60,
+                stdout=subprocess.DEVNULL,
+            )
 
     def conf(self):
         """Make a configuration of the agent that uses it."""
