@@ -18,7 +18,14 @@
 #   no server (functional_services needs those that tools/services.sh starts)
 # environment:
 #   VENV                 the virtual environment; default .venv
-#   PYTHON, CONSTRAINTS  see tools/venv.sh "$venv" test-requirements.txt
+#   PYTHON, CONSTRAINTS  see venv.sh beside it
+# Exits 0 only if every suite ran, all tests passed and none was skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=${VENV:-.venv}
+[ $# -gt 0 ] || set -- unit functional functional_clients
+
+tools/venv.sh "$venv" test-requirements.txt
 export PATH=$PWD/$venv/bin:$PATH
 
 # A suite at a time: each imports what it alone needs.
@@ -27,7 +34,7 @@ for suite; do
     echo "--- $suite"
     status=0
     stestr --test-path "nova_shares/tests/$suite" run || status=$?
-    count() { stestr last 2>/dev/null |
+    count() { { stestr last 2>/dev/null || true; } |
         awk -v what="$1:" '$2 == what {n = $3} END {print n + 0}'; }
     ran=$(count Passed) broken=$(count Failed) skipped=$(count Skipped)
     if [ "$skipped" -gt 0 ]; then
