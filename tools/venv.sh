@@ -65,6 +65,8 @@ stamp=$directory/made-from-$(echo "${install[@]}" | sha256sum | cut -c1-12)
 
 # pbr reads the version from git; an unpacked archive has none.
 git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}
+# What an older build left here would be found before what is installed.
+rm -rf nova_shares.egg-info
 echo "making $directory with $("$python" --version)" >&2
 [ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
 "$directory/bin/python" -m pip install -qq --disable-pip-version-check \
