@@ -94,7 +94,7 @@ class Attachments:
             manila_timeout=conf.manila.api_timeout,
         )
 
-    def list(
+    def index(
         self,
         caller: context.RequestContext,
         server_id: str,

@@ -53,7 +53,7 @@ class Controller:
         server_id: str,
     ) -> webob.Response:
         schemas.check_query(request.query_string)
-        mappings = self._attachments().list(
+        mappings = self._attachments().index(
             caller, server_id, self._find_server(request.environ)
         )
         return _response(200, views.index(mappings))

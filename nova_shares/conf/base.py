@@ -19,7 +19,7 @@ import socket
 from oslo_config import cfg
 from oslo_utils import netutils
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "host",
         default=socket.gethostname(),

@@ -262,8 +262,8 @@ def serve(hypervisor: Hypervisor, address: str) -> Callable[[], None]:
     Serving.register("hypervisor", callable=lambda: hypervisor)
     server = Serving(address=address, authkey=_AUTHKEY).get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    close: Callable[[], None] = server.listener.close
-    return close
+    listener: Any = server.listener  # type: ignore[attr-defined]
+    return lambda: listener.close()
 
 
 def connect(address: str) -> Hypervisor:

@@ -104,7 +104,7 @@ class Base(fixtures.Fixture):
             auth = v3.Password(
                 auth_url=f"{self.cloud.url}/identity/v3",
                 username=user,
-                password="devcloud",  # noqa: S106
+                password="devcloud",
                 project_name="other" if user == "other" else project,
                 user_domain_name="Default",
                 project_domain_name="Default",
@@ -151,8 +151,10 @@ class Base(fixtures.Fixture):
         """Wait until the user sees a status."""
         wait_for(
             lambda: self.status(server, share) == status,
-            lambda: f"{self.status(server, share)}, not {status}: "
-            f"{self.mapping(server, share)}",
+            lambda: (
+                f"{self.status(server, share)}, not {status}: "
+                f"{self.mapping(server, share)}"
+            ),
             limit,
         )
 

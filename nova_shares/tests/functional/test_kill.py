@@ -80,9 +80,7 @@ class World(cloud.Cloud):
         )
         address = os.path.join(self.aio.directory, "hypervisor")
         self.addCleanup(fake.serve(hypervisor, address))
-        self.config_file = os.path.join(
-            self.aio.directory, "nova-shares.conf"
-        )
+        self.config_file = os.path.join(self.aio.directory, "nova-shares.conf")
         with open(self.config_file, "a") as f:
             f.write(f"[DEFAULT]\nlog_file = {self.aio.directory}/agent.log\n")
             f.write(f"[compute]\nfake_hypervisor = {address}\n")

@@ -44,7 +44,7 @@ EXAMPLES = 200
 
 def _events(seed):
     """Draw what happens: users come more often than misfortune."""
-    dice = random.Random(seed)  # noqa: S311
+    dice = random.Random(seed)
     pair = (lambda: dice.randrange(2), lambda: dice.randrange(3))
     kinds = (
         (6, "attach", *pair),
@@ -115,7 +115,7 @@ class World(cloud.Cloud):
     def _start(self):
         self.aio.sync()
         self.agent = None
-        self.lossy = random.Random(0)  # noqa: S311
+        self.lossy = random.Random(0)
         self.losing = False
         self.start_agent()
         self.addCleanup(self.end_agent)

@@ -154,14 +154,10 @@ class LifeTest(StoryTest):
         fault = self.c.cloud.fail("manila")
         self.c.ask("DELETE", f"/servers/{self.server}")
         cloud.wait_for(
-            lambda: (
-                self.c.mapping(self.server, self.share).status == "error"
-            )
+            lambda: self.c.mapping(self.server, self.share).status == "error"
         )
         fault.clear()
-        cloud.wait_for(
-            lambda: self.c.mapping(self.server, self.share) is None
-        )
+        cloud.wait_for(lambda: self.c.mapping(self.server, self.share) is None)
         self.nothing_left()
 
     def test_nova_that_fails_is_no_deleted_server(self):
@@ -169,9 +165,7 @@ class LifeTest(StoryTest):
         self.c.cloud.fail("nova")
         self.c.hypervisor.delete(self.server)
         before = len(self.c.cloud.requests("nova"))
-        cloud.wait_for(
-            lambda: len(self.c.cloud.requests("nova")) > before + 4
-        )
+        cloud.wait_for(lambda: len(self.c.cloud.requests("nova")) > before + 4)
         mapping = self.c.mapping(self.server, self.share)
         self.assertEqual("attached", mapping.wanted)
         self.assertEqual(ACTIVE_RULE, self.c.rules(self.share))
@@ -226,9 +220,7 @@ class SlowRuleTest(StoryTest):
         self.assertEqual("access", fault.step)
         self.assertIn("queued_to_apply", fault.message)
         cloud.wait_for(
-            lambda: (
-                self.c.mapping(self.server, self.share).fault.attempts > 2
-            ),
+            lambda: self.c.mapping(self.server, self.share).fault.attempts > 2,
             "not tried again",
         )
         self.detach()

@@ -70,9 +70,7 @@ class PolicyTest(unittest.TestCase):
                 self.assertEqual(allowed, self._allowed(rule))
 
     def test_the_rule_is_named(self):
-        caller = context.RequestContext(
-            overwrite=False, **PERSONAS["reader"]
-        )
+        caller = context.RequestContext(overwrite=False, **PERSONAS["reader"])
         with self.assertRaises(exception.NotAllowed) as caught:
             self.policy.authorize(caller, rules.CREATE, PROJECT)
         self.assertEqual({"rule": rules.CREATE}, caught.exception.data)
