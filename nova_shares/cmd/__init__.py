@@ -9,3 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+"""Our console scripts: parse, wire, start."""
+
+import warnings
+
+# oslo.messaging imports oslo.service, and that eventlet, which says at each
+# start that it is deprecated; nothing of ours uses it.
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
