@@ -14,6 +14,7 @@
 
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.functional import test_stories as stories
+from nova_shares.tests.functional_services import cases
 from nova_shares.tests.functional_services import processes
 
 
@@ -39,3 +40,19 @@ class HintTest(OnMariadb, stories.HintTest):
 
 class EventTest(OnMariadb, stories.EventTest):
     pass
+
+
+class CrowdTest(OnMariadb, cases.CrowdCases):
+    pass
+
+
+class CostTest(OnMariadb, cases.CostCases):
+    options = cases.CostCases.options
+
+
+class KilledTest(OnMariadb, cases.KilledCases):
+    pass
+
+
+class HangingManilaTest(OnMariadb, cases.HangingManilaCases):
+    options = cases.HangingManilaCases.options

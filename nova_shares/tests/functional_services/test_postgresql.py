@@ -14,6 +14,7 @@
 
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.functional import test_stories as stories
+from nova_shares.tests.functional_services import cases
 from nova_shares.tests.functional_services import processes
 
 
@@ -39,3 +40,19 @@ class HintTest(OnPostgresql, stories.HintTest):
 
 class EventTest(OnPostgresql, stories.EventTest):
     pass
+
+
+class CrowdTest(OnPostgresql, cases.CrowdCases):
+    pass
+
+
+class CostTest(OnPostgresql, cases.CostCases):
+    options = cases.CostCases.options
+
+
+class KilledTest(OnPostgresql, cases.KilledCases):
+    pass
+
+
+class HangingManilaTest(OnPostgresql, cases.HangingManilaCases):
+    options = cases.HangingManilaCases.options
