@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import re
-from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
 from typing import ClassVar
@@ -34,6 +33,7 @@ from oslo_middleware import http_proxy_to_wsgi
 from oslo_middleware import request_id
 from oslo_middleware import sizelimit
 
+from nova_shares import attachments as shares
 from nova_shares import conf as nova_shares_conf
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
@@ -46,9 +46,6 @@ from nova_shares.api import server_shares
 from nova_shares.api import versions
 from nova_shares.clients import nova
 from nova_shares.clients.nova import WSGIApp
-
-if TYPE_CHECKING:
-    from nova_shares import attachments as shares
 
 LOG = logging.getLogger(__name__)
 
@@ -140,7 +137,7 @@ def _once(
     conf: cfg.ConfigOpts, attachments: shares.Attachments | None
 ) -> Callable[[], shares.Attachments]:
     if attachments is None:
-        return embedded.once(lambda: embedded.make_attachments(conf))
+        return embedded.once(lambda: shares.Attachments.from_conf(conf))
     made = attachments
     return lambda: made
 

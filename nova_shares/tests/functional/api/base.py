@@ -52,7 +52,7 @@ class Case(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
-        self.addCleanup(self.world.cloud.clear_faults)
+        self.addCleanup(self.world.mend)
         self.addCleanup(self.world.execute, "DELETE FROM share_mappings")
 
     def rows(self):
