@@ -33,3 +33,15 @@ def from_environ(environ: dict[str, Any]) -> context.RequestContext:
 def service(request_id: str | None = None) -> context.RequestContext:
     """Build the context of work that no caller waits for."""
     return context.RequestContext(request_id=request_id, overwrite=False)
+
+
+def act_for(
+    request_id: str | None, user_id: str | None, project_id: str | None
+) -> None:
+    """Have what this thread logs and sends name a request from now on."""
+    context.RequestContext(
+        request_id=request_id,
+        user_id=user_id,
+        project_id=project_id,
+        overwrite=True,
+    )

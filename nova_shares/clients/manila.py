@@ -10,11 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Manila as we need it: a share as its user sees it, and access rules.
+"""Manila as we need it: a share as its user sees it, access rules, locks.
 
 One session a process; a call is made with the caller's token or with our
-own service user. The source of the wire formats is the Shared File Systems
-API reference, v2.
+own service user. The endpoint is asked for once, and a token lives for
+hours: once warm, a call of ours is one request. The source of the wire
+formats is the Shared File Systems API reference, v2.
 """
 
 from __future__ import annotations
@@ -22,29 +23,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 import dataclasses
-import threading
-import time
 from typing import Any
 from typing import Optional
 
-from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import loading
-from keystoneauth1 import plugin
-from keystoneauth1 import token_endpoint
 from oslo_config import cfg
 from oslo_context import context
-from oslo_log import log as logging
 
 from nova_shares import exception
+from nova_shares.clients import manila_asking as asking
 
-LOG = logging.getLogger(__name__)
-
-SERVICE = "shared file system"
-#: The first with locks on access rules.
-LOCKS = "2.82"
-#: The oldest that we can do with: access rules have their own collection.
-OLDEST = "2.45"
-_VERSION_HEADER = "X-OpenStack-Manila-API-Version"
+#: What our access rules carry from the moment that they exist, whatever
+#: becomes of their locks.
+_MARK = {"made_by": "nova_shares"}
+_LONGEST_REASON = 1023
+_REFUSALS = (400, 403, 409, 413)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +54,8 @@ class AccessRule:
     """Who may mount a share: one rule of Manila's.
 
     :ivar state: ``queued_to_apply``, ``applying``, ``active``, ``error``,
-        ``queued_to_deny`` or ``denying``
+        ``queued_to_deny``, ``denying``; newer Manilas have more
+    :ivar ours: whether it was made by nova_shares
     """
 
     id: str
@@ -70,6 +63,27 @@ class AccessRule:
     access_to: str
     access_level: str
     state: str
+    ours: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Lock:
+    """What keeps others from deleting, or from seeing, something.
+
+    :ivar kind: of what is locked: ``access_rule`` or ``share``
+    :ivar resource_id: the id of what is locked
+    :ivar action: what is kept from others: ``delete`` or ``show``
+    """
+
+    id: str
+    kind: str
+    resource_id: str
+    action: str
+    reason: str
+
+
+class Refused(exception.NovaSharesError):
+    """Manila does not do it, for the reason that ``message`` says."""
 
 
 class Shares:
@@ -80,10 +94,7 @@ class Shares:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._conf = conf
-        self._lock = threading.Lock()
-        self._adapter: Any = None
-        self._version = LOCKS
+        self._asking = asking.Asking(conf)
 
     # As the user sees it.
 
@@ -114,19 +125,20 @@ class Shares:
         :param deadline: when to give up, by time.monotonic()
         :raises nova_shares.exception.ShareNotFound: if there is no share
         """
-        places = self._get(
-            f"/shares/{share_id}/export_locations",
-            "export_locations",
-            caller,
-            deadline,
-        )
-        if places is None:
-            raise exception.ShareNotFound(share_id=share_id)
-        with _well_formed():
-            best = sorted(places, key=lambda place: not place["preferred"])
-            return str(best[0]["path"]) if best else None
+        return next(iter(self._places(share_id, caller, deadline)), None)
 
-    # As our own user, for the host.
+    # As our own user.
+
+    def share_exists(self, share_id: str) -> bool:
+        """Tell whether Manila has a share."""
+        return self._get(f"/shares/{share_id}", "share") is not None
+
+    def export_locations(self, share_id: str) -> list[str]:
+        """List where a share is exported, the preferred places first.
+
+        :raises nova_shares.exception.ShareNotFound: if the share is gone
+        """
+        return self._places(share_id, None, None)
 
     def rules(self, share_id: str) -> list[AccessRule]:
         """List a share's access rules.
@@ -134,17 +146,18 @@ class Shares:
         :raises nova_shares.exception.ShareNotFound: if the share is gone
         """
         path = f"/share-access-rules?share_id={share_id}"
-        response = self._send("GET", path)
-        if response.status_code in (400, 404) and (
-            self._get(f"/shares/{share_id}", "share") is None
+        response = self._asking.send("GET", path)
+        # Of a share that is gone Manila says that the request is bad.
+        if response.status_code in (400, 404) and not (
+            self.share_exists(share_id)
         ):
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
-            body = self._body(response)["access_list"]
+            body = asking.body(response)["access_list"]
             return [_rule(rule) for rule in body]
 
     def rule(self, access_id: str) -> Optional[AccessRule]:
-        """Get an access rule; None when it is gone."""
+        """Get an access rule; None when it, or its share, is gone."""
         body = self._get(f"/share-access-rules/{access_id}", "access")
         if body is None:
             return None
@@ -154,7 +167,8 @@ class Shares:
     def access_key(self, access_id: str) -> Optional[str]:
         """Get the key of a cephx access rule: a secret."""
         body = self._get(f"/share-access-rules/{access_id}", "access")
-        return body and body.get("access_key")
+        key: Optional[str] = body and body.get("access_key")
+        return key
 
     def allow(
         self,
@@ -168,33 +182,97 @@ class Shares:
 
         :param reason: why it is locked: shown to who looks at the lock
         :raises nova_shares.exception.ShareNotFound: if the share is gone
+        :raises Refused: for one: there is an equal one, of whatever level
+            and state
         """
         wish: dict[str, Any] = {
             "access_type": access_type,
             "access_to": access_to,
             "access_level": access_level,
+            "metadata": _MARK,
+            "lock_visibility": True,
+            "lock_deletion": True,
+            "lock_reason": reason[:_LONGEST_REASON],
         }
-        if self._locks():
-            wish.update(
-                lock_visibility=True, lock_deletion=True, lock_reason=reason
-            )
-        answer = self._act(share_id, {"allow_access": wish})
+        answer = self._act(share_id, "allow_access", wish)
         if answer is None:
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
             return _rule(answer["access"])
 
-    def deny(self, share_id: str, access_id: str) -> None:
-        """Have an access rule taken away; success when there is none."""
-        wish: dict[str, Any] = {"access_id": access_id}
-        if self._locks():
-            wish["unrestrict"] = True
-        self._act(share_id, {"deny_access": wish})
+    def deny(self, share_id: str, access_id: str) -> bool:
+        """Have an access rule taken away, and then its locks.
+
+        :returns: False: there is none, or no share
+        :raises Refused: for one: somebody else has locked it too
+        """
+        wish = {"access_id": access_id, "unrestrict": True}
+        return self._act(share_id, "deny_access", wish) is not None
+
+    def locks(self, resource_id: Optional[str] = None) -> list[Lock]:
+        """List the locks that our user has made, the newest first.
+
+        :param resource_id: those on one access rule or share; None: all
+        """
+        path = "/resource-locks?all_projects=true"
+        path += f"&user_id={self._asking.user_id()}"
+        if resource_id is not None:
+            path += f"&resource_id={resource_id}"
+        found: dict[str, Lock] = {}
+        while True:
+            page = self._get(f"{path}&offset={len(found)}", "resource_locks")
+            with _well_formed():
+                # Of a Manila that has no locks: None.
+                locks = [_lock(body) for body in page or ()]
+            new = {lock.id: lock for lock in locks if lock.id not in found}
+            found.update(new)
+            if resource_id is not None or not new:
+                return list(found.values())
+
+    def unlock(self, lock_id: str) -> None:
+        """Take a lock of ours away; success when there is none."""
+        response = self._asking.send("DELETE", f"/resource-locks/{lock_id}")
+        if response.status_code not in (200, 202, 204, 404):
+            raise Refused(message=_message(response))
+
+    def makes_locks(self) -> bool:
+        """Tell whether Manila can lock access rules, as far as is known."""
+        return self._asking.version == asking.LOCKS
 
     # How it is asked.
 
-    def _locks(self) -> bool:
-        return self._version == LOCKS
+    def _places(
+        self,
+        share_id: str,
+        caller: Optional[context.RequestContext],
+        deadline: Optional[float],
+    ) -> list[str]:
+        path = f"/shares/{share_id}/export_locations"
+        places = self._get(path, "export_locations", caller, deadline)
+        if places is None:
+            raise exception.ShareNotFound(share_id=share_id)
+        with _well_formed():
+            best = sorted(places, key=lambda place: not place["preferred"])
+            return [str(place["path"]) for place in best]
+
+    def _act(
+        self, share_id: str, action: str, wish: dict[str, Any]
+    ) -> Optional[dict[str, Any]]:
+        """Do something to a share; None: there is no such thing.
+
+        An older Manila ignores what it does not know of a wish.
+        """
+        response = self._asking.send(
+            "POST", f"/shares/{share_id}/action", json={action: wish}
+        )
+        if response.status_code == 404:
+            return None
+        if response.status_code == 202:
+            return {}
+        if response.status_code in _REFUSALS:
+            raise Refused(message=_message(response))
+        body: dict[str, Any] = asking.body(response)
+        return body
 
     def _get(
         self,
@@ -203,104 +281,11 @@ class Shares:
         caller: Optional[context.RequestContext] = None,
         deadline: Optional[float] = None,
     ) -> Any:
-        response = self._send("GET", path, caller, deadline)
+        response = self._asking.send("GET", path, caller, deadline)
         if response.status_code == 404:
             return None
         with _well_formed():
-            return self._body(response)[key]
-
-    def _act(self, share_id: str, action: dict[str, Any]) -> Any:
-        response = self._send(
-            "POST", f"/shares/{share_id}/action", json=action
-        )
-        if response.status_code == 404:
-            return None
-        if response.status_code == 202:
-            return {}
-        return self._body(response)
-
-    def _body(self, response: Any) -> Any:
-        if response.status_code not in (200, 201):
-            raise _unavailable(f"{response.status_code} {response.text:.200}")
-        try:
-            return response.json()
-        except ValueError as e:
-            raise _unavailable(f"no JSON: {e}") from e
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        caller: Optional[context.RequestContext] = None,
-        deadline: Optional[float] = None,
-        json: Any = None,
-    ) -> Any:
-        try:
-            response = self._try(method, path, caller, deadline, json)
-            if response.status_code == 406 and self._locks():
-                LOG.warning(
-                    "Manila is older than API version %s: access rules are "
-                    "made without locks",
-                    LOCKS,
-                )
-                self._version = OLDEST
-                response = self._try(method, path, caller, deadline, json)
-        except ks_exceptions.ClientException as e:
-            raise _unavailable(f"{type(e).__name__}: {e}") from e
-        return response
-
-    def _try(
-        self,
-        method: str,
-        path: str,
-        caller: Optional[context.RequestContext],
-        deadline: Optional[float],
-        json: Any,
-    ) -> Any:
-        adapter = self._get_adapter()
-        options: dict[str, Any] = {}
-        if caller is not None:
-            options["auth"] = self._auth_of(adapter, caller)
-            options["global_request_id"] = caller.global_id
-        if deadline is not None:
-            options["timeout"] = deadline - time.monotonic()
-            options["connect_retries"] = 0
-            if options["timeout"] <= 0:
-                raise _unavailable("no time left")
-        if json is not None:
-            options["json"] = json
-        return adapter.request(
-            path,
-            method,
-            headers={_VERSION_HEADER: self._version},
-            raise_exc=False,
-            **options,
-        )
-
-    @staticmethod
-    def _auth_of(
-        adapter: Any, caller: context.RequestContext
-    ) -> plugin.BaseAuthPlugin:
-        endpoint = adapter.get_endpoint()
-        if endpoint is None:
-            raise _unavailable("the catalog has no endpoint")
-        return token_endpoint.Token(endpoint, caller.auth_token)
-
-    def _get_adapter(self) -> Any:
-        with self._lock:
-            if self._adapter is None:
-                auth = loading.load_auth_from_conf_options(
-                    self._conf, "manila"
-                )
-                if auth is None:
-                    raise _unavailable("[manila] auth_type is not set")
-                session = loading.load_session_from_conf_options(
-                    self._conf, "manila", auth=auth
-                )
-                self._adapter = loading.load_adapter_from_conf_options(
-                    self._conf, "manila", session=session, auth=auth
-                )
-            return self._adapter
+            return asking.body(response)[key]
 
 
 def _rule(body: dict[str, Any]) -> AccessRule:
@@ -310,11 +295,27 @@ def _rule(body: dict[str, Any]) -> AccessRule:
         access_to=body["access_to"],
         access_level=body["access_level"],
         state=body["state"],
+        ours=_MARK.items() <= body["metadata"].items(),
     )
 
 
-def _unavailable(detail: str) -> exception.ServiceUnavailable:
-    return exception.ServiceUnavailable(service=SERVICE, detail=detail)
+def _lock(body: dict[str, Any]) -> Lock:
+    return Lock(
+        id=body["id"],
+        kind=body["resource_type"],
+        resource_id=body["resource_id"],
+        action=body["resource_action"],
+        reason=body["lock_reason"] or "",
+    )
+
+
+def _message(response: Any) -> str:
+    """Tell in Manila's words why it refuses."""
+    try:
+        ((_, fault),) = response.json().items()
+        return str(fault["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{response.status_code} {response.text:.200}"
 
 
 @contextlib.contextmanager
@@ -323,4 +324,4 @@ def _well_formed() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, IndexError) as e:
-        raise _unavailable(f"unexpected body: {e!r}") from e
+        raise asking.unavailable(f"unexpected body: {e!r}") from e

@@ -19,28 +19,34 @@ mapping, so that letting one out cuts off no other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 from contextlib import AbstractContextManager
 import dataclasses
 import hashlib
 import time
+from typing import Callable
 from typing import Optional
 
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
-from nova_shares.clients import manila
-from nova_shares.db import store as db_store
 from nova_shares import exception
 from nova_shares import mapping
+from nova_shares.clients import lock_reason
+from nova_shares.clients import manila
+from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
 from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
 
-_ON_THE_WAY = ("queued_to_apply", "applying")
 _ON_THE_WAY_OUT = ("queued_to_deny", "denying")
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 2.0
+#: Nobody waits for a rule to be gone as for one to be active: a first look
+#: that mostly finds it gone saves a call.
+_FIRST_WAIT_FOR_DENY = 0.25
 
 
 @dataclasses.dataclass
@@ -54,26 +60,28 @@ class Progress:
     :ivar step: what is being done, for the fault
     :ivar verify: whether the access rule is to be looked at in any case
     :ivar made: the access rule that the series made or found
-    :ivar denied: the access rules that it has had taken away
+    :ivar denied: the access rule that it has had taken away
     """
 
     generation: int
     step: str = "look"
     verify: bool = False
     made: Optional[str] = None
-    denied: set[str] = dataclasses.field(default_factory=set)
+    denied: Optional[str] = None
     waits: dict[str, tuple[float, float]] = dataclasses.field(
         default_factory=dict
     )
 
-    def next_wait(self, limit: float, what: str) -> float:
+    def next_wait(
+        self, limit: float, what: str, first: float = _FIRST_WAIT
+    ) -> float:
         """Tell how long to wait before the next look: twice the last.
 
         :raises nova_shares.exception.StepFailed: after ``limit`` seconds of
             waiting in this step
         """
         now = time.monotonic()
-        since, wait = self.waits.get(self.step, (now, _FIRST_WAIT))
+        since, wait = self.waits.get(self.step, (now, first))
         if now - since > limit:
             raise exception.StepFailed(f"{what} after {limit:g} seconds.")
         self.waits[self.step] = since, min(wait * 2, _LONGEST_WAIT)
@@ -86,6 +94,7 @@ class Access:
     Look, allow and deny are under one lock a share. Waiting is not: who
     finds a rule on its way out waits until it is gone and makes it anew.
 
+    :param is_mounted: tells whether a mapping is mounted on this host
     :param timeout: seconds after which a rule should have become active, or
         be gone
     """
@@ -94,18 +103,19 @@ class Access:
         self,
         shares: manila.Shares,
         store: db_store.Store,
-        driver: virt_driver.Driver,
+        is_mounted: Callable[[ShareMapping], bool],
         host: str,
         share_ip: str,
         timeout: float,
     ) -> None:
         self._shares = shares
         self._store = store
-        self._driver = driver
+        self._is_mounted = is_mounted
         self._host = host
         self._share_ip = share_ip
         self._timeout = timeout
         self._locks = lockutils.Semaphores()
+        self._database: Optional[str] = None
 
     def grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         """Take one more step towards an active access rule.
@@ -114,7 +124,7 @@ class Access:
             active
         :raises nova_shares.exception.StepFailed: when it can't be had
         """
-        with self._lock(m):
+        with self._lock(m), _explained():
             try:
                 return self._grant(m, progress)
             except exception.ShareNotFound:
@@ -123,31 +133,81 @@ class Access:
                 ) from None
 
     def _grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
-        rule = self._look(m, progress)
+        rule = self._known(m, progress)
         if rule is None:
-            kind, to = self._who(m)
-            rule = self._shares.allow(
-                m.share_id, kind, to, m.access_level, _reason(m)
-            )
-            LOG.debug("Mapping %s: access rule %s made", m.uuid, rule.id)
-            progress.made = rule.id
-        if rule.state == "active":
-            if rule.access_level != m.access_level:
-                raise exception.StepFailed(
-                    f"Manila lets this host in with level "
-                    f"{rule.access_level} by a rule that is not ours."
-                )
-            progress.made = rule.id
-            return None
+            progress.made = None
+            rule = self._make(m, progress)
         if rule.state == "error":
             return self._remake(m, rule, progress)
-        if rule.state in _ON_THE_WAY:
-            progress.made = rule.id
-        elif rule.state in _ON_THE_WAY_OUT:
+        if rule.state in _ON_THE_WAY_OUT:
             progress.made = None
+        elif rule.access_level != m.access_level:
+            raise exception.StepFailed(
+                f"Manila lets this host in with level {rule.access_level}, "
+                f"not {m.access_level}: its access rule {rule.id} was changed."
+            )
+        else:
+            progress.made = rule.id
+        if rule.state == "active":
+            return None
         return progress.next_wait(
             self._timeout, f"The access rule is still {rule.state}"
         )
+
+    def _known(
+        self, m: ShareMapping, progress: Progress
+    ) -> Optional[manila.AccessRule]:
+        """Get the rule that is recorded, here or with a neighbour."""
+        known = progress.made or m.access_id
+        if known is None and m.share_proto == "NFS":
+            for other in self._store.list_for_share(self._host, m.share_id):
+                known = known or other.access_id
+        return self._shares.rule(known) if known else None
+
+    def _make(self, m: ShareMapping, progress: Progress) -> manila.AccessRule:
+        """Make the rule, or get the equal one for which that is refused.
+
+        Manila looks whether there is one: a look of ours before it would
+        be a call that proves nothing.
+        """
+        if self._database is None:
+            self._database = self._store.database_id()
+        kind, to = self._who(m)
+        reason = lock_reason.write(m, self._database)
+        try:
+            rule = self._shares.allow(
+                m.share_id, kind, to, m.access_level, reason
+            )
+        except manila.Refused:
+            found = self._find(m)
+            if found is None:
+                raise
+            return self._take_over(m, found)
+        LOG.info("Mapping %s: access rule %s made", m.uuid, rule.id)
+        progress.made = rule.id
+        return rule
+
+    def _take_over(
+        self, m: ShareMapping, rule: manila.AccessRule
+    ) -> manila.AccessRule:
+        """Use a rule that nothing is recorded of, if it is ours.
+
+        :raises nova_shares.exception.StepFailed: when it is not
+        """
+        if not rule.ours or rule.access_level != m.access_level:
+            raise exception.StepFailed(
+                f"Manila has an access rule {rule.id} for this host that is "
+                f"not ours, of level {rule.access_level}: it is in the way."
+            )
+        if rule.state == "active" and not self._is_locked(rule):
+            # We or Manila ended between the rule and its locks.
+            LOG.info("Mapping %s: rule %s has no locks", m.uuid, rule.id)
+            return dataclasses.replace(rule, state="error")
+        return rule
+
+    def _is_locked(self, rule: manila.AccessRule) -> bool:
+        locks = self._shares.locks(rule.id)
+        return bool(locks) or not self._shares.makes_locks()
 
     def _remake(
         self, m: ShareMapping, rule: manila.AccessRule, progress: Progress
@@ -155,7 +215,8 @@ class Access:
         if progress.made == rule.id:
             # Of this very series: the next one takes it away.
             raise exception.StepFailed(
-                "Manila could not apply the access rule."
+                f"Manila could not apply the access rule {rule.id}: its state "
+                "is error."
             )
         self._shares.deny(m.share_id, rule.id)
         return progress.next_wait(
@@ -174,29 +235,36 @@ class Access:
             if self.needed_by(m):
                 return None
             try:
-                return self._revoke(m, progress)
+                with _explained():
+                    return self._revoke(m, progress)
             except exception.ShareNotFound:
                 return None
 
     def _revoke(self, m: ShareMapping, progress: Progress) -> Optional[float]:
-        if m.access_id and m.access_id not in progress.denied:
-            self._deny(m, m.access_id, progress)
-        rule = self._find(m)
-        if rule is None:
+        if progress.denied is None:
+            rule_id = m.access_id
+            if rule_id is None or not self._shares.deny(m.share_id, rule_id):
+                # A made one may be unrecorded: of whoever was killed.
+                rule = self._find(m)
+                if rule is None or not rule.ours:
+                    return None
+                rule_id = rule.id
+                self._shares.deny(m.share_id, rule_id)
+            LOG.info("Mapping %s: access rule %s denied", m.uuid, rule_id)
+            progress.denied = rule_id
+            return progress.next_wait(
+                self._timeout, "", first=_FIRST_WAIT_FOR_DENY
+            )
+        left = self._shares.rule(progress.denied)
+        if left is None:
             return None
-        if (
-            rule.id not in progress.denied
-            and rule.state not in _ON_THE_WAY_OUT
-        ):
-            self._deny(m, rule.id, progress)
+        if left.state == "error":
+            raise exception.StepFailed(
+                f"Manila could not take the access rule {left.id} away."
+            )
         return progress.next_wait(
-            self._timeout, f"The access rule is still {rule.state}"
+            self._timeout, f"The access rule is still {left.state}"
         )
-
-    def _deny(self, m: ShareMapping, rule: str, progress: Progress) -> None:
-        self._shares.deny(m.share_id, rule)
-        LOG.debug("Mapping %s: access rule %s to be denied", m.uuid, rule)
-        progress.denied.add(rule)
 
     def needed_by(self, m: ShareMapping) -> list[ShareMapping]:
         """List the other mappings of this host that need the rule of one."""
@@ -206,15 +274,10 @@ class Access:
             other
             for other in self._store.list_for_share(self._host, m.share_id)
             if other.uuid != m.uuid
-            and (
-                other.wanted == mapping.ATTACHED
-                or self._driver.is_mounted(other)
-            )
+            and (other.wanted == mapping.ATTACHED or self._is_mounted(other))
         ]
 
-    def identity(
-        self, m: ShareMapping
-    ) -> Optional[virt_driver.CephxIdentity]:
+    def identity(self, m: ShareMapping) -> Optional[virt_driver.CephxIdentity]:
         """Get as whom to mount; None where the protocol needs no one.
 
         :raises nova_shares.exception.StepFailed: when Manila has no key
@@ -226,12 +289,23 @@ class Access:
             raise exception.StepFailed("Manila has no key of the access rule.")
         return virt_driver.CephxIdentity(self._who(m)[1], key)
 
-    def _look(
-        self, m: ShareMapping, progress: Progress
-    ) -> Optional[manila.AccessRule]:
-        if progress.made is not None:
-            return self._shares.rule(progress.made)
-        return self._find(m)
+    def relocated(self, m: ShareMapping) -> ShareMapping:
+        """Look where a share is exported now; the mapping, as it is then.
+
+        For a mount that has failed: the place may have moved meanwhile.
+
+        :raises nova_shares.exception.StepFailed: if the share is gone
+        """
+        try:
+            places = self._shares.export_locations(m.share_id)
+        except exception.ShareNotFound:
+            raise exception.StepFailed(
+                "Manila has no such share any more."
+            ) from None
+        if not places or m.export_location in places:
+            return m
+        LOG.info("Mapping %s: the share has moved to %s", m.uuid, places[0])
+        return self._store.relocate(m, places[0])
 
     def _find(self, m: ShareMapping) -> Optional[manila.AccessRule]:
         who = self._who(m)
@@ -253,9 +327,12 @@ class Access:
         )
 
 
-def _reason(m: ShareMapping) -> str:
-    return (
-        f"nova_shares: attached to server {m.instance_uuid} on {m.host}, "
-        f"request {m.request_id} of user {m.user_id} in project "
-        f"{m.project_id}"
-    )
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say of what Manila refuses why, as the fault of a step."""
+    try:
+        yield
+    except manila.Refused as e:
+        raise exception.StepFailed(
+            f"Manila refuses: {e.data['message']}"
+        ) from e

@@ -25,11 +25,12 @@ from typing import Optional
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
+from nova_shares import context
+from nova_shares import exception
+from nova_shares import mapping
 from nova_shares.compute import access as compute_access
 from nova_shares.compute import work
 from nova_shares.db import store as db_store
-from nova_shares import exception
-from nova_shares import mapping
 from nova_shares.mapping import ShareMapping
 from nova_shares.virt import driver as virt_driver
 
@@ -122,6 +123,8 @@ class Manager:
             self._missing.pop(uuid, None)
             if m.host != self._host:
                 return None
+            # Logs, Manila's too, name the request that it is for.
+            context.act_for(m.request_id, m.user_id, m.project_id)
             return self._drive(m, lane)
         except exception.Conflict:
             LOG.debug("Mapping %s changed meanwhile", uuid)
@@ -158,6 +161,10 @@ class Manager:
             raise
         except Exception as e:
             self._progress.pop(m.uuid, None)
+            if progress.verify and isinstance(e, exception.ServiceUnavailable):
+                # That nobody can tell is no fault of what works.
+                LOG.warning("Mapping %s was not verified: %s", m.uuid, e)
+                return None
             return self._fail(m, progress.step, e)
         if again is None:
             self._progress.pop(m.uuid, None)
@@ -169,10 +176,11 @@ class Manager:
         if _needs_manila(m, progress):
             progress.step = "access"
             again = self._access.grant(m, progress)
+            if progress.made not in (None, m.access_id):
+                # At once: who is killed while it waits knows its own rule.
+                m = self._store.record_access(m, progress.made)
             if again is not None:
                 return again
-            if progress.made != m.access_id:
-                m = self._store.record_access(m, progress.made)
             progress.verify = False
         if self._driver.is_running(m.instance_uuid):
             self._mount_and_plug(m, progress)
@@ -186,6 +194,8 @@ class Manager:
     ) -> None:
         if not self._driver.is_mounted(m):
             progress.step = "mount"
+            if m.fault and m.fault.step == "mount":
+                m = self._access.relocated(m)
             self._driver.mount(m, self._access.identity(m))
         progress.step = "plug"
         self._driver.plug(m)
@@ -234,12 +244,16 @@ class Manager:
         )
         self._store.fail(m, step, message, delay if retry else None)
         LOG.warning(
-            "Mapping %s of server %s: step %s failed (%s), %s",
+            "Mapping %s of server %s: step %s failed (%s), %s "
+            "(request %s, user %s, project %s)",
             m.uuid,
             m.instance_uuid,
             step,
             message,
             f"tried again in {delay:g} s" if retry else "not tried again",
+            m.request_id,
+            m.user_id,
+            m.project_id,
         )
         return delay if retry else None
 
@@ -248,9 +262,7 @@ class Manager:
             self._queue.add(uuid, lane=lane)
 
 
-def _needs_manila(
-    m: ShareMapping, progress: compute_access.Progress
-) -> bool:
+def _needs_manila(m: ShareMapping, progress: compute_access.Progress) -> bool:
     """Tell whether the next steps have to ask Manila."""
     settled = m.status in (mapping.INACTIVE, mapping.ACTIVE)
     return progress.verify or not settled

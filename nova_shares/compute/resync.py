@@ -24,11 +24,11 @@ import time
 
 from oslo_log import log as logging
 
+from nova_shares import exception
+from nova_shares import mapping
 from nova_shares.clients import nova
 from nova_shares.compute import manager as compute_manager
 from nova_shares.db import store as db_store
-from nova_shares import exception
-from nova_shares import mapping
 from nova_shares.mapping import ShareMapping
 from nova_shares.virt import driver as virt_driver
 
@@ -37,6 +37,8 @@ LOG = logging.getLogger(__name__)
 _MOVED = "server"
 #: How many mounts of no mapping are undone without asking anybody.
 _MOST_LEFTOVERS = 10
+#: One in so many mappings has its access rule looked at in each run.
+_RUNS_TO_VERIFY_ALL = 10
 
 
 class Resync:
@@ -68,6 +70,7 @@ class Resync:
         self._gone_interval = server_gone_interval
         self._checked: dict[str, float] = {}
         self._gone_since: dict[str, float] = {}
+        self._verified: dict[str, float] = {}
 
     def run(self, all_errors: bool = False) -> None:
         """Have each mapping that is astray looked at.
@@ -85,8 +88,32 @@ class Resync:
         LOG.debug("Resync: %d of %d astray", len(astray), len(mappings))
         for m in astray:
             self._manager.look(m.uuid)
+        self._verify(mappings, {m.uuid for m in astray}, all_errors)
         self._check_servers(mappings, domains)
         self._remove_leftovers(mounted - {m.uuid for m in mappings})
+
+    def _verify(
+        self, mappings: list[ShareMapping], astray: set[str], every: bool
+    ) -> None:
+        """Have it seen whether Manila still lets us in, in turn.
+
+        :param astray: those that are looked at anyway
+        :param every: do so for all that are attached
+        """
+        attached = [
+            m
+            for m in mappings
+            if m.uuid not in astray and m.wanted == mapping.ATTACHED
+        ]
+        self._verified = {
+            m.uuid: self._verified.get(m.uuid, 0.0) for m in attached
+        }
+        count = -(-len(attached) // (1 if every else _RUNS_TO_VERIFY_ALL))
+        for uuid in sorted(self._verified, key=self._verified.__getitem__)[
+            :count
+        ]:
+            self._verified[uuid] = time.monotonic()
+            self._manager.look(uuid, verify=True)
 
     def _remove_leftovers(self, uuids: set[str]) -> None:
         """Unmount what no mapping of the database calls for.
@@ -173,7 +200,9 @@ class Resync:
                 self._manager.look(m.uuid)
 
     def _has_moved(self, m: ShareMapping, host: str) -> None:
-        if m.wanted == mapping.DETACHED or (m.fault and m.fault.step == _MOVED):
+        if m.wanted == mapping.DETACHED or (
+            m.fault and m.fault.step == _MOVED
+        ):
             return
         LOG.warning("Server %s has moved to %s", m.instance_uuid, host)
         try:

@@ -38,6 +38,8 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
+from nova_shares import exception
+from nova_shares import rpc
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.compute import access as compute_access
@@ -45,8 +47,6 @@ from nova_shares.compute import manager as compute_manager
 from nova_shares.compute import resync as compute_resync
 from nova_shares.compute import work
 from nova_shares.db import store as db_store
-from nova_shares import exception
-from nova_shares import rpc
 from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Agent:
         access = compute_access.Access(
             shares,
             store,
-            driver,
+            driver.is_mounted,
             host=self._host,
             share_ip=options.share_ip or conf.my_ip,
             timeout=conf.manila.share_apply_policy_timeout,

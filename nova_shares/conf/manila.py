@@ -41,6 +41,16 @@ Seconds that the agent waits for an access rule to become active, or to be
 gone, before the mapping goes to ``error`` and is tried again later.
 """,
     ),
+    cfg.BoolOpt(
+        "send_service_user_token",
+        default=False,
+        help="""
+Send a token of our own user beside the caller's, so that a request is not
+refused when the caller's token expires on its way. The user needs a role
+that Manila takes for a service's, ``[keystone_authtoken]
+service_token_roles`` there.
+""",
+    ),
 ]
 
 

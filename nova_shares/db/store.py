@@ -184,6 +184,16 @@ class Store:
         self._swap(mapping, access_id=access_id)
         return dataclasses.replace(mapping, access_id=access_id)
 
+    def relocate(
+        self, mapping: m.ShareMapping, export_location: str
+    ) -> m.ShareMapping:
+        """Record that a share is exported from another place.
+
+        :raises Conflict: what is wanted has changed since
+        """
+        self._swap(mapping, export_location=export_location)
+        return dataclasses.replace(mapping, export_location=export_location)
+
     def fail(
         self,
         mapping: m.ShareMapping,

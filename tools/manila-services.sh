@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+# The real things for the functional-manila tests: Keystone and Manila from
+# PyPI, in a virtual environment of their own, on loopback, over the MariaDB
+# and RabbitMQ of tools/services.sh. Manila's driver is its own dummy: it
+# has shares and access rules, and no storage. Needs no init system; what runs
+# already is left as it is.
+#
+#   manila-services.sh up DIR            install and start; files are in DIR
+#   manila-services.sh start DIR NAME    start one: keystone, manila-api,
+#   manila-services.sh stop DIR NAME     manila-scheduler or manila-share
+#   manila-services.sh down DIR          stop all four
+#
+# PORT_KEYSTONE, PORT_MANILA: where they listen (35000, 38786). Everybody's
+# password is "secret". A share of type "slow" takes 2 s to let a host in or
+# out, one of type "dummy" no time.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+usage='usage: manila-services.sh up|down DIR, or start|stop DIR NAME'
+verb=${1:?$usage}
+dir=${2:?$usage}
+mkdir -p "$dir"/{etc,log,run,state,fernet,credential}
+dir=$(cd "$dir" && pwd)
+bin=$dir/venv/bin
+keystone=http://127.0.0.1:${PORT_KEYSTONE:=35000}/v3
+manila=http://127.0.0.1:${PORT_MANILA:=38786}/v2
+database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306
+processes=(keystone manila-api manila-scheduler manila-share)
+
+alive() {
+    local pid
+    pid=$(cat "$dir/run/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+}
+
+start() {
+    local name=$1 _
+    alive "$name" && return 0
+    case $name in
+        keystone)
+            export OS_KEYSTONE_CONFIG_DIR=$dir/etc
+            web keystone "$PORT_KEYSTONE" keystone.wsgi.api ;;
+        manila-api)
+            web manila-api "$PORT_MANILA" manila.wsgi.api \
+                --pyargv "--config-file $dir/etc/manila.conf" ;;
+        manila-scheduler | manila-share)
+            run "$name" "$bin/$name" --config-file "$dir/etc/manila.conf" ;;
+        *) echo "$usage" >&2; exit 2 ;;
+    esac
+}
+
+run() {
+    local name=$1
+    shift
+    setsid nohup "$@" >>"$dir/log/$name.log" 2>&1 </dev/null &
+    echo $! >"$dir/run/$name.pid"
+}
+
+web() { # name port module [option...]
+    local name=$1 port=$2 module=$3 _
+    shift 3
+    run "$name" "$bin/uwsgi" --http-socket "127.0.0.1:$port" \
+        --module "$module:application" --processes 1 --threads 8 \
+        --enable-threads --master --need-app --lazy-apps --die-on-term \
+        --buffer-size 65535 --add-header 'Connection: close' "$@"
+    for _ in $(seq 240); do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            return 0
+        fi
+        alive "$name" || break
+        sleep 0.25
+    done
+    echo "$name did not start; see $dir/log/$name.log" >&2
+    return 1
+}
+
+stop() {
+    local pid
+    alive "$1" || return 0
+    pid=$(cat "$dir/run/$1.pid")
+    # Each has a process group of its own. A stopped one must hear it.
+    kill -TERM -- "-$pid"
+    kill -CONT -- "-$pid"
+    for _ in $(seq 40); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.25
+    done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+    rm -f "$dir/run/$1.pid"
+}
+
+install_packages() {
+    local python
+    if [ -x "$bin/manila-share" ] && [ -x "$bin/uwsgi" ]; then
+        return 0
+    fi
+    for python in ${PYTHON:-python3.12 python3.11 python3}; do
+        "$python" -c 'import ensurepip, ssl, venv' 2>/dev/null && break
+    done
+    "$python" -m venv "$dir/venv"
+    "$bin/pip" install -q --disable-pip-version-check \
+        manila==23.0.1 'keystone>=28,<31' uwsgi pymysql
+}
+
+configure() {
+    cat >"$dir/etc/keystone.conf" <<CONF
+[database]
+connection = $database/ns_keystone
+[fernet_tokens]
+key_repository = $dir/fernet
+[fernet_receipts]
+key_repository = $dir/fernet
+[credential]
+key_repository = $dir/credential
+[cache]
+enabled = true
+backend = dogpile.cache.memory
+CONF
+    cat >"$dir/etc/manila.conf" <<CONF
+[DEFAULT]
+my_ip = 127.0.0.1
+host = storage
+transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:5672/
+control_exchange = ns_manila
+state_path = $dir/state
+api_paste_config = $bin/../etc/manila/api-paste.ini
+enabled_share_backends = dummy,slow
+enabled_share_protocols = NFS,CIFS,CEPHFS
+default_share_type = dummy
+auth_strategy = keystone
+[dummy]
+share_backend_name = dummy
+driver_handles_share_servers = false
+share_driver = manila.tests.share.drivers.dummy.DummyDriver
+dummy_driver_default_driver_method_delay = 0
+[slow]
+share_backend_name = slow
+driver_handles_share_servers = false
+share_driver = manila.tests.share.drivers.dummy.DummyDriver
+dummy_driver_default_driver_method_delay = 0
+dummy_driver_driver_methods_delays = update_access:2
+[database]
+connection = $database/ns_manila
+[oslo_concurrency]
+lock_path = $dir/state
+[keystone_authtoken]
+www_authenticate_uri = $keystone
+auth_type = password
+auth_url = $keystone
+username = manila
+password = secret
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+service_token_roles = service
+service_token_roles_required = true
+CONF
+}
+
+make_databases() {
+    local manage="$bin/keystone-manage --config-file $dir/etc/keystone.conf"
+    [ ! -e "$dir/run/databases" ] || return 0
+    mariadb -uroot -e "
+        CREATE DATABASE IF NOT EXISTS ns_keystone CHARACTER SET utf8mb3;
+        CREATE DATABASE IF NOT EXISTS ns_manila CHARACTER SET utf8mb3;"
+    $manage db_sync
+    $manage fernet_setup --keystone-user root --keystone-group root
+    $manage credential_setup --keystone-user root --keystone-group root
+    $manage bootstrap --bootstrap-password secret \
+        --bootstrap-region-id RegionOne --bootstrap-public-url "$keystone" \
+        --bootstrap-internal-url "$keystone" --bootstrap-admin-url "$keystone"
+    "$bin/manila-manage" --config-file "$dir/etc/manila.conf" db sync
+    touch "$dir/run/databases"
+}
+
+case $verb in
+up)
+    install_packages
+    configure
+    make_databases >"$dir/log/databases.log" 2>&1 ||
+        { tail -20 "$dir/log/databases.log" >&2; exit 1; }
+    for name in "${processes[@]}"; do
+        start "$name"
+    done
+    "$bin/python" "$here/manila/populate.py" "$keystone" "$manila"
+    echo "manila-services: Keystone and Manila are up; files in $dir"
+    ;;
+start) start "${3:?$usage}" ;;
+stop) stop "${3:?$usage}" ;;
+down)
+    for name in "${processes[@]}"; do
+        stop "$name"
+    done
+    ;;
+*) echo "$usage" >&2; exit 2 ;;
+esac
