@@ -54,8 +54,25 @@ def run(args: list[str]) -> int:
     try:
         return _run(conf)
     except (cfg.Error, exception.NovaSharesError) as e:
-        LOG.error("The agent can't start: %s: %s", type(e).__name__, e)
+        LOG.error("The agent can't start: %s", _why(e))
         return 1
+
+
+def _why(error: Exception) -> str:
+    """Say why it can't start."""
+    if isinstance(error, service.AlreadyRunning):
+        return (
+            f"Another agent of this host runs on this machine, it holds "
+            f"{error.data['lock']}."
+        )
+    if isinstance(error, exception.ForeignDatabase):
+        known = error.data.get("known", "one that db sync has made")
+        return (
+            f"The database is another than before, {error.data['found']} "
+            f"and not {known}. Nothing is touched. If that is meant, remove "
+            f"{error.data.get('file', 'database-id')}."
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def _run(conf: cfg.ConfigOpts) -> int:

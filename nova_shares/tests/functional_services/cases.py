@@ -114,8 +114,9 @@ class KilledCases(stories.StoryTest):
         self.attached()
         killed = self._kill_at(
             "UPDATE share_mappings",
-            lambda: self._mapping() is None
-            or self._mapping().wanted == "detached",
+            lambda: (
+                self._mapping() is None or self._mapping().wanted == "detached"
+            ),
         )
         self.assertRaises(
             ks_exceptions.ConnectFailure,
