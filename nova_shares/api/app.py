@@ -121,9 +121,8 @@ class App:
 
 
 def _route(environ: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    # WSGI hands a path's bytes on as latin-1.
-    raw = environ.get("PATH_INFO", "").encode("latin-1")
-    methods, ids = _match(raw.decode("utf-8", errors="replace"))
+    # As WSGI hands it on: bytes as latin-1, which is how Nova shows an id.
+    methods, ids = _match(environ.get("PATH_INFO", ""))
     action = methods.get(environ["REQUEST_METHOD"])
     if action is None:
         raise faults.method_not_allowed(methods)
