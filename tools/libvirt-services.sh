@@ -58,6 +58,10 @@ CONF
 }
 
 start_libvirt() {
+    # As systemd has it: what is unmounted on the host is unmounted for the
+    # guests' QEMUs too, which have mount namespaces of their own. Else each
+    # keeps all mounts that were there when it started.
+    mount --make-rshared /
     alive /run/virtlogd.pid || virtlogd -d
     alive /run/libvirtd.pid || libvirtd -d
     # Probes the capabilities, once.

@@ -55,8 +55,11 @@ _LONGEST_DOCUMENT = 16384
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _KEY = re.compile(r"[A-Za-z0-9+/]{16,256}={0,2}")
 _ALWAYS = ("nosuid", "nodev")
-#: Seconds for what should take none: an unmount, the end of a client.
+#: Seconds for what should take none, e.g. an unmount.
 _SHORT = 5.0
+#: Seconds for a client to write back what it has and take its leave. One
+#: that is killed keeps others from the files it had, for minutes.
+_LEAVE = 30.0
 
 
 class Refused(Exception):
@@ -90,7 +93,7 @@ def _call(
         raise Refused(f"One verb is wanted: {', '.join(_VERBS)}.")
     config = mount_config.load(config_path, trusted=True)
     # Whatever hangs, this process and its lock do not outlive it for long.
-    signal.alarm(int(config.timeout + 4 * _SHORT))
+    signal.alarm(int(2 * config.timeout + _LEAVE + 4 * _SHORT))
     verb, fields = _VERBS[arguments[0]]
     return verb(config, **_document(stdin.read(_LONGEST_DOCUMENT), fields))
 
@@ -324,6 +327,7 @@ def _ceph_fuse(
         "ceph-fuse",
         *("-m", ",".join(place.servers)),
         *("--conf", config.ceph_conf),
+        "--log-to-file=false",
         *("--id", name),
         *("-k", f"/proc/self/fd/{secret}"),
         *("-r", place.path),
@@ -366,7 +370,7 @@ def _release(target: str) -> None:
                 raise
             # Its server or its client is away.
             _run(["umount", "-c", "-f", "-l", "--", target], _SHORT)
-    if not _wait_for(lambda: not _clients(target), _SHORT):
+    if not _wait_for(lambda: not _clients(target), _LEAVE):
         for pid in _clients(target):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

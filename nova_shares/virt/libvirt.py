@@ -220,6 +220,7 @@ class LibvirtDriver(driver.Driver):
         if now - self._asked.get(mapping.uuid, -_ASK_AGAIN) < _ASK_AGAIN:
             return
         self._asked[mapping.uuid] = now
+        LOG.debug("Mapping %s: the guest is asked to unplug", mapping.uuid)
         try:
             # Does not wait for the guest, as detachDevice does.
             domain.detachDeviceAlias(

@@ -36,8 +36,9 @@ from nova_shares.virt import mount_config
 from nova_shares.virt import proctable
 
 _SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
-#: What the helper may take beyond the limit of a mount, in seconds.
-_GRACE = 25.0
+#: What the helper may take beyond two limits of a mount, in seconds: it
+#: ends by itself before.
+_GRACE = 55.0
 
 
 def protocols(config: mount_config.Config) -> tuple[str, ...]:
@@ -158,7 +159,7 @@ class Mounts:
         return mount.fstype.startswith("fuse") and child.is_dead(mount.target)
 
     def _call(self, verb: str, document: dict[str, str]) -> dict[str, Any]:
-        limit = self._config.timeout + _GRACE
+        limit = 2 * self._config.timeout + _GRACE
         try:
             result = child.run(
                 [*self._helper, verb], limit, json.dumps(document).encode()

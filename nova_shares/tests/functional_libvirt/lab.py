@@ -70,7 +70,7 @@ class Guest(fixtures.Fixture):
     def __init__(self, tag=None, ports=4, memory=MEMFD, server=None):
         super().__init__()
         self.uuid = server or str(uuid.uuid4())
-        self._tag = tag
+        self.tag = tag
         self._ports = ports
         self._memory = memory
         self._shell = None
@@ -85,7 +85,7 @@ class Guest(fixtures.Fixture):
         self.define()
 
     def define(self):
-        words = f"share.tag={self._tag}" if self._tag else ""
+        words = f"share.tag={self.tag}" if self.tag else ""
         self.domain = self.conn.defineXML(
             _DOMAIN.format(
                 name=f"test-{self.uuid[:8]}",
@@ -270,11 +270,33 @@ class Administrator(fixtures.Fixture):
         )
 
 
+_HELPER = """import os
+import subprocess
+import sys
+from nova_shares.cmd import mount_helper
+
+def maybe(phase):
+    path = "{directory}/" + phase + "-" + sys.argv[1]
+    try:
+        command = open(path).read()
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    subprocess.run(command, shell=True, check=True, stdout=sys.stderr)
+
+maybe("before")
+code = mount_helper.main(config_path="{config}")
+maybe("after")
+sys.exit(code)
+"""
+
+
 class Helper(fixtures.Fixture):
     """The mount helper with a configuration for the tests.
 
     The real one reads one file and no other; this runs its code with
-    another, as root.
+    another, as root. It does what the test wants to happen just before or
+    just after the effect of a verb, see :meth:`at`.
     """
 
     def __init__(self, client="fuse", timeout=10, extra=""):
@@ -291,10 +313,8 @@ class Helper(fixtures.Fixture):
             f.write(self._text)
         program = os.path.join(directory, "helper.py")
         with open(program, "w") as f:
-            f.write(
-                "import sys\nfrom nova_shares.cmd import mount_helper\n"
-                f"sys.exit(mount_helper.main(config_path={self.config!r}))\n"
-            )
+            f.write(_HELPER.format(directory=directory, config=self.config))
+        self._directory = directory
         self.command = f"{sys.executable} {program}"
         self.options = (
             "[hypervisor]\n"
@@ -314,6 +334,15 @@ class Helper(fixtures.Fixture):
                 timeout=60,
                 stdout=subprocess.DEVNULL,
             )
+
+    def at(self, phase, verb, command):
+        """Have a shell command run once, ``before`` or ``after`` a verb."""
+        with open(f"{self._directory}/{phase}-{verb}", "w") as f:
+            f.write(command)
+
+    def has_run(self, phase, verb):
+        """Tell whether the command of :meth:`at` has run."""
+        return not os.path.exists(f"{self._directory}/{phase}-{verb}")
 
     def conf(self):
         """Make a configuration of the agent that uses it."""

@@ -10,170 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The main job for real: through the API and the agent, into the guest.
+"""The main job for real: through the API and the agent, into the guest."""
 
-devcloud is Nova and Manila; its servers are libvirt's guests, and its
-CephFS shares are in a real CephFS, with the identities that Manila makes.
-The agent is a process of its own, which is killed and started again.
-"""
-
-import os
 import subprocess
-import sys
 
-import testtools
-
-from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional.cloud import wait_for
 from nova_shares.tests.functional_libvirt import lab
+from nova_shares.tests.functional_libvirt import world
 
 
-class World(cloud.Cloud):
-    """The cloud, with real guests, a real CephFS and a real agent."""
-
-    def __init__(self, **options):
-        super().__init__(resync=0.5, **options)
-        self.guests = {}
-        self.agent = None
-
-    def _start(self):
-        self.ceph = lab.Ceph()
-        self.helper = self.useFixture(lab.Helper())
-        self.cloud = self.aio.cloud
-        self.cloud.on_power(self._power)
-        self._let_manila_rule_ceph()
-        self.config_file = os.path.join(
-            self.aio.directory, "nova-shares.conf"
-        )
-        with open(self.config_file, "a") as f:
-            f.write(f"[DEFAULT]\nlog_file = {self.aio.directory}/agent.log\n")
-            f.write("debug = true\n[compute]\nvirt_driver = libvirt\n")
-            f.write(self.helper.options)
-        self.aio.sync()
-        self.addCleanup(self.stop_agent)
-        self.start_agent()
-        store = cloud.db_store.Store.from_conf(self.aio.conf)
-        wait_for(store.agents, self.log, 30)
-
-    def _power(self, server, event):
-        guest = self.guests.get(server)
-        if guest is not None:
-            {"start": guest.start, "stop": guest.stop}[event]()
-
-    def _let_manila_rule_ceph(self):
-        """Have devcloud's access rules be identities of Ceph."""
-        apply, remove = self.cloud._apply, self.cloud._remove_rule
-
-        def applied(rule):
-            apply(rule)
-            if rule.state == "active" and rule.access_type == "cephx":
-                place = self.cloud.shares[rule.share_id].export_locations[0]
-                rule.access_key = self.ceph.allow(
-                    rule.access_to, place.path.rpartition(":")[2]
-                )
-
-        def removed(rule):
-            remove(rule)
-            if rule.access_type == "cephx":
-                self.ceph.deny(rule.access_to)
-
-        self.cloud._apply, self.cloud._remove_rule = applied, removed
-        self.addCleanup(self._forget_identities)
-
-    def _forget_identities(self):
-        for rule in self.cloud.rules():
-            self.ceph.deny(rule.access_to)
-
-    def start_agent(self):
-        self.agent = subprocess.Popen(
-            [
-                sys.executable,
-                *("-m", "nova_shares.cmd.compute"),
-                *("--config-file", self.config_file),
-            ],
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def kill_agent(self):
-        self.agent.kill()
-        self.agent.wait()
-        self.agent = None
-
-    def stop_agent(self):
-        if self.agent is not None:
-            self.agent.terminate()
-            self.agent.wait(20)
-            self.agent = None
-
-    def log(self):
-        with open(f"{self.aio.directory}/agent.log") as f:
-            return f.read()[-6000:]
-
-    def new_server(self, **options):
-        server = self.server()
-        self.guests[server] = self.useFixture(
-            lab.Guest(server=server, **options)
-        )
-        return server, self.guests[server]
-
-    def new_share(self, files):
-        return self.share(proto="CEPHFS", paths=[files.export_location])
-
-
-class StoryTest(testtools.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.w = self.useFixture(World())
-        self.files = self.useFixture(lab.Share(self.w.ceph))
-        self.share = self.w.new_share(self.files)
-        self.server, self.guest = self.w.new_server(tag="data")
-
-    def attach(self, server=None, share=None, tag="data"):
-        server, share = server or self.server, share or self.share
-        self.assertEqual(201, self.w.attach(server, share, tag))
-        self.see("inactive", server, share)
-
-    def detach(self, server=None, share=None):
-        server, share = server or self.server, share or self.share
-        self.assertEqual(200, self.w.detach(server, share))
-
-    def see(self, status, server=None, share=None, limit=30):
-        server, share = server or self.server, share or self.share
-        try:
-            self.w.see(server, share, status, limit)
-        except AssertionError as e:
-            raise AssertionError(f"{e}\n{self.w.log()}") from None
-
-    def start(self, server=None):
-        self.w.act(server or self.server, "os-start")
-
-    def stop(self, server=None):
-        self.w.act(server or self.server, "os-stop")
-
-    def fault(self):
-        return self.w.mapping(self.server, self.share).fault
-
-    def in_error(self):
-        """Let Nova say that the server is in error: it runs, and may be
-        detached from."""
-        self.w.cloud.set_server(self.server, vm_state="error")
-
-    def nothing_left(self):
-        wait_for(lambda: not lab.running("virtiofsd"), "a virtiofsd", 5)
-        self.assertEqual([], lab.mounts())
-        self.assertEqual([], lab.points())
-        self.assertEqual([], lab.running("ceph-fuse"))
-        self.assertEqual([], self.w.rules())
-        self.assertEqual([], self.guest.tags())
-        wait_for(
-            lambda: [i for i, _ in self.w.ceph.sessions() if "nova" in i]
-            == [],
-            lambda: f"sessions: {self.w.ceph.sessions()}",
-        )
-
-
-class MainJobTest(StoryTest):
+class MainJobTest(world.StoryTest):
     def test_a_guest_reads_what_the_share_holds_and_writes(self):
         self.attach()
         self.start()
@@ -196,8 +42,192 @@ class MainJobTest(StoryTest):
         self.assertEqual([], lab.mounts())
         self.detach()
         self.see(None)
+        self.guest.tag = None
         self.start()
-        self.guest.says("ready")
-        self.assertEqual([], self.guest.tags())
+        code, _ = self.guest.run("mount -t virtiofs data /mnt")
+        self.assertNotEqual(0, code)
         self.nothing_left()
         self.stop()
+
+    def test_two_guests_on_one_share(self):
+        other, guest = self.w.new_server(tag="data")
+        for server in (self.server, other):
+            self.attach(server)
+            self.start(server)
+        for server in (self.server, other):
+            self.see("active", server)
+        self.assertEqual(2, len(self.w.rules()))
+        self.guest.run("echo from the first > /mnt/data/first; sync")
+        self.assertEqual(
+            (0, "from the first"), guest.run("cat /mnt/data/first")
+        )
+        # That one goes is nothing to the other.
+        self.stop()
+        self.detach()
+        self.see(None)
+        guest.run("echo still here > /mnt/data/second; sync")
+        self.assertEqual("still here\n", self.files.read("second"))
+        self.stop(other)
+        self.detach(other)
+        self.see(None, other)
+        self.nothing_left()
+
+    def test_two_shares_in_one_guest(self):
+        files = self.useFixture(lab.Share(self.w.ceph))
+        files.write("from-host", "another")
+        share = self.w.new_share(files)
+        self.attach()
+        self.attach(share=share, tag="more")
+        self.start()
+        self.see("active")
+        self.see("active", share=share)
+        self.guest.mount("more")
+        self.assertEqual(
+            (0, "another"), self.guest.run("cat /mnt/more/from-host")
+        )
+        # The one is taken from the running guest, the other stays.
+        self.in_error()
+        self.detach(share=share)
+        self.see(None, share=share)
+        self.assertEqual(["data"], self.guest.tags())
+        self.assertEqual(0, self.guest.run("ls /mnt/data/from-host")[0])
+        self.w.cloud.set_server(self.server, vm_state="active")
+        self.stop()
+        self.detach()
+        self.see(None)
+        self.nothing_left()
+
+
+class DetachTest(world.StoryTest):
+    """Out of a running guest, as a server in error allows."""
+
+    def running(self):
+        self.attach()
+        self.start()
+        self.see("active")
+        self.in_error()
+
+    def test_files_are_open(self):
+        self.running()
+        self.guest.run("(sleep 1000 > /mnt/data/open &)")
+        self.detach()
+        self.see(None)
+        self.nothing_left()
+
+    def test_the_guest_boots(self):
+        self.guest.tag = None
+        self.running()
+        self.assertNotIn("ready", self.guest.console())
+        self.detach()
+        self.see(None, limit=60)
+        self.nothing_left()
+
+    def test_the_guest_is_paused(self):
+        self.running()
+        self.guest.says("ready")
+        self.guest.domain.suspend()
+        self.detach()
+        wait_for(lambda: "asked to unplug" in self.w.log(), self.w.log)
+        self.see("detaching")
+        m = self.w.mapping(self.server, self.share)
+        self.assertEqual([m.uuid], lab.mounts())
+        self.assertEqual(1, len(self.w.rules()))
+        self.guest.domain.resume()
+        self.see(None)
+        self.nothing_left()
+
+
+class HostTest(world.StoryTest):
+    def test_hostile_export_locations_mount_nothing_and_run_nothing(self):
+        for path in (
+            "127.0.0.1:16789:/x;touch /tmp/nova-shares-hostile",
+            "127.0.0.1:16789:/x\ntouch /tmp/nova-shares-hostile",
+            "127.0.0.1:16789:/x,exec,suid",
+            "127.0.0.1:16789:/x/../..",
+            "-o exec:/x",
+            "$(touch /tmp/nova-shares-hostile):/x",
+        ):
+            share = self.w.share(proto="CEPHFS", paths=[path])
+            self.w.ceph_of[share] = "/"
+            self.attach(share=share, tag="hostile")
+            self.start()
+            self.see("error", share=share)
+            fault = self.w.mapping(self.server, share).fault
+            self.assertEqual("mount", fault.step)
+            self.assertIn("export location", fault.message)
+            self.stop()
+            self.see("inactive", share=share)
+            self.detach(share=share)
+            self.see(None, share=share)
+        done = subprocess.run(["ls", "/tmp/nova-shares-hostile"], stderr=-3)
+        self.assertNotEqual(0, done.returncode)
+        self.nothing_left()
+
+    def test_an_agent_with_mounts_of_its_own_plugs_nothing(self):
+        self.w.stop_agent()
+        self.w.start_agent("unshare", "-m", "--propagation", "private")
+        self.attach()
+        self.guest.tag = None
+        self.start()
+        self.see("error")
+        self.assertEqual("plug", self.fault().step)
+        self.assertIn("libvirt does not see", self.fault().message)
+        self.assertIsNone(self.fault().next_try)
+        self.assertEqual([], self.guest.tags())
+        self.stop()
+        self.see("inactive")
+        self.detach()
+        self.see(None)
+        self.nothing_left()
+
+    def test_no_shared_memory_is_not_tried_again(self):
+        server, guest = self.w.new_server(memory="")
+        self.attach(server)
+        self.start(server)
+        self.see("error", server)
+        fault = self.w.mapping(server, self.share).fault
+        self.assertIn("file_backed_memory", fault.message)
+        self.assertIsNone(fault.next_try)
+        self.assertEqual([], guest.tags())
+        self.stop(server)
+        self.see("inactive", server)
+        self.detach(server)
+        self.see(None, server)
+        self.nothing_left()
+
+    def test_libvirt_keeps_a_managed_save_off(self):
+        self.attach()
+        self.start()
+        self.see("active")
+        self.guest.says("ready")
+        self.assertRaises(
+            lab.libvirt.libvirtError, self.guest.domain.managedSave, 0
+        )
+        self.see("active")
+        self.assertEqual(0, self.guest.run("ls /mnt/data/from-host")[0])
+        self.stop()
+        self.see("inactive")
+        self.detach()
+        self.see(None)
+        self.nothing_left()
+
+    def test_left_over_mounts_are_undone_at_start(self):
+        self.attach()
+        self.start()
+        self.see("active")
+        named = self.w.mapping(self.server, self.share)
+        self.w.stop_agent()
+        # One of no row, and one of no row that a guest names.
+        left = lab.make_mapping(self.guest, self.files)
+        identity = lab.make_identity(self.w.ceph, self.files, left)
+        self.addCleanup(self.w.ceph.deny, identity.name)
+        self.w.driver().mount(left, identity)
+        self.assertEqual(sorted([named.uuid, left.uuid]), lab.mounts())
+        access_id = named.access_id
+        self.w.forget(named)
+        self.w.start_agent()
+        wait_for(lambda: lab.mounts() == [named.uuid], self.w.log, 30)
+        self.assertEqual(["data"], self.guest.tags())
+        self.guest.says("ready")
+        self.assertEqual(0, self.guest.run("ls /mnt/data/from-host")[0])
+        self.w.cloud._remove_rule(self.w.cloud.find_rule(access_id))
