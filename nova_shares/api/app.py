@@ -93,7 +93,7 @@ class App:
         try:
             response = self._answer(environ)
             response.headers.update(
-                microversion.headers(environ, self._maximum)
+                microversion.headers(environ, self._maximum).items()
             )
         except Exception as e:  # whatever it is, its client gets an answer
             response = faults.answer(e, environ, self._maximum)

@@ -134,7 +134,7 @@ def answer(
     else:
         LOG.debug("Answered %s: %s", status, message)
     response = fault(status, message)
-    response.headers.update(microversion.headers(environ, maximum))
+    response.headers.update(microversion.headers(environ, maximum).items())
     if isinstance(error, webob.exc.HTTPMethodNotAllowed):
         response.allow = error.allow
     return response
@@ -159,7 +159,7 @@ def fault(status: int, message: str) -> webob.Response:
 
 
 def _describe(error: Exception) -> tuple[int, str]:
-    if isinstance(error, webob.exc.HTTPException):
+    if isinstance(error, webob.exc.WSGIHTTPException):
         return error.code, error.detail or error.explanation
     for kind in type(error).__mro__:
         if kind in TABLE:
@@ -201,10 +201,10 @@ class Wrapper:
     def _translate(
         self, response: webob.Response, environ: dict[str, Any]
     ) -> webob.Response:
-        kind = webob.exc.status_map.get(
-            response.status_int, webob.exc.HTTPInternalServerError
-        )
-        error = kind()
-        if response.status_int == 503:
+        status = response.status_int
+        error: Exception = webob.exc.status_map.get(
+            status, webob.exc.HTTPInternalServerError
+        )()
+        if status == 503:
             error = exception.ServiceUnavailable(service="identity")
         return answer(error, environ, self._maximum)

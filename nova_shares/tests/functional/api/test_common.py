@@ -19,6 +19,7 @@ and a detach. Each runs against the service and against the filter.
 from __future__ import annotations
 
 import json
+from urllib import parse
 
 from nova_shares import mapping as m
 from nova_shares.tests.functional.api import base
@@ -203,16 +204,18 @@ class TestService(base.Case):
                 )
 
     def test_l17_bytes(self):
-        for sent, shown in (
-            ("%ff", "\xff"),
-            ("%00", "\x00"),
-            ("%F0%9F%98%80", "\xf0\x9f\x98\x80"),
-            ("%C3%A9", "\xc3\xa9"),
-            ("a%0Ab", "a\nb"),
-            ("%3Cscript%3E", "<script>"),
-            ("'%22%25s%7Bx%7D", "'\"%s{x}"),
-            ("x" * 300, "x" * 300),
+        for sent in (
+            "%ff",
+            "%00",
+            "%F0%9F%98%80",
+            "%C3%A9",
+            "a%0Ab",
+            "%3Cscript%3E",
+            "'%22%25s%7Bx%7D",
+            "x" * 300,
         ):
+            # As Nova does: byte for byte, safe in JSON.
+            shown = parse.unquote_to_bytes(sent).decode("latin-1")
             for _, answer in self.answers(sent):
                 self.assertEqual(
                     f"Instance {shown} could not be found.",
