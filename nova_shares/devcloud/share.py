@@ -34,7 +34,7 @@ class ShareApi(wire.Api):
         self._negotiation = wire.Microversions(
             "2.0", cloud.share_max, header, None
         )
-        one = "/v2/shares/{id}"
+        one, pools = "/v2/shares/{id}", "/v2/scheduler-stats/pools"
         super().__init__(
             [
                 ("GET", "/v2/shares/detail", self._list_details),
@@ -44,6 +44,8 @@ class ShareApi(wire.Api):
                 ("DELETE", one, self._delete),
                 ("GET", one + "/export_locations", self._exports),
                 ("GET", one + "/export_locations/{export}", self._export),
+                ("GET", pools, self._list_pools),
+                ("GET", pools + "/detail", self._list_pools),
                 *self._access.routes(),
             ],
             self._negotiation,
@@ -152,6 +154,16 @@ class ShareApi(wire.Api):
         if place.is_admin_only and not call.context.is_admin:
             raise wire.Refusal(403, "Access was denied to this resource.")
         return wire.answer({"export_location": views.export_view(call, place)})
+
+    def _list_pools(self, call: wire.Call) -> webob.Response:
+        if not call.context.is_admin:
+            raise wire.Refusal(
+                403,
+                "Policy doesn't allow scheduler_stats:pools:index to be "
+                "performed.",
+            )
+        in_full = call.req.path_info.endswith("/detail")
+        return wire.answer({"pools": [views.pool(in_full)]})
 
 
 def make_app(cloud: state.Cloud) -> wire.WSGIApplication:

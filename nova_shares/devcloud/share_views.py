@@ -21,6 +21,13 @@ from nova_shares.devcloud import shares
 from nova_shares.devcloud import wire
 
 _HIDDEN = "******"
+#: Where all shares are.
+_POOL = {
+    "name": "devcloud@memory#pool",
+    "host": "devcloud",
+    "backend": "memory",
+    "pool": "pool",
+}
 
 
 def share_summary(call: wire.Call, share: shares.Share) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def share_detail(call: wire.Call, share: shares.Share) -> dict[str, Any]:
         "source_share_group_snapshot_member_id": None,
     }
     if call.context.is_admin:
-        view["host"] = "devcloud@memory#pool"
+        view["host"] = _POOL["name"]
         view["share_server_id"] = None
     return view
 
@@ -122,6 +129,21 @@ def lock_view(call: wire.Call, lock: shares.ResourceLock) -> dict[str, Any]:
         "updated_at": None,
         "links": _links(call, "resource-locks", lock.id),
     }
+
+
+def pool(in_full: bool) -> dict[str, Any]:
+    """Show where shares are: one pool, which can do what we need."""
+    if not in_full:
+        return dict(_POOL)
+    capabilities = {
+        "pool_name": _POOL["pool"],
+        "share_backend_name": _POOL["backend"],
+        "storage_protocol": "NFS_CEPHFS",
+        "driver_handles_share_servers": False,
+        "total_capacity_gb": "unknown",
+        "free_capacity_gb": "unknown",
+    }
+    return {**_POOL, "capabilities": capabilities}
 
 
 def version(base: str, highest: str) -> dict[str, Any]:
