@@ -18,6 +18,7 @@
 #   no server (functional_services needs those that tools/services.sh starts)
 # environment:
 #   VENV                 the virtual environment; default .venv
+#   EXTRA                what it has beside, as ".[agent]"
 #   PYTHON, CONSTRAINTS  see venv.sh beside it
 # Exits 0 only if every suite ran, all tests passed and none was skipped.
 set -euo pipefail
@@ -25,7 +26,7 @@ cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
 [ $# -gt 0 ] || set -- unit functional functional_clients
 
-tools/venv.sh "$venv" test-requirements.txt
+tools/venv.sh "$venv" test-requirements.txt ${EXTRA:+"$EXTRA"}
 export PATH=$PWD/$venv/bin:$PATH
 
 # stestr would run this one instead of the environment's.
