@@ -106,7 +106,10 @@ class Embedded:
         project_id: str | None,
     ) -> Iterable[bytes]:
         """Answer an action on a server, or have Nova do it."""
-        return self._guard()(environ, start_response, server_id, project_id)
+        answer: Iterable[bytes] = self._guard()(
+            environ, start_response, server_id, project_id
+        )
+        return answer
 
     def _maximum(self, environ: dict[str, Any]) -> Version | None:
         if environ.get("nova.context") is None:

@@ -112,9 +112,10 @@ class Guard:
         if not mappings:
             return None
         caller = environ["nova.context"]
-        if project_id not in (None, caller.project_id) or not self._attachments().policy.allows(
-            caller, rules.INDEX, mappings[0].project_id
-        ):
+        if project_id not in (None, caller.project_id):
+            return None
+        policy = self._attachments().policy
+        if not policy.allows(caller, rules.INDEX, mappings[0].project_id):
             return None
         return _read_action(environ)
 
@@ -187,7 +188,6 @@ def _refusal(environ: dict[str, Any]) -> webob.Response:
         409, "Feature not supported with instances that have shares."
     )
     if filters.LEGACY not in environ:
-        response.headers.update(
-            microversion.headers(environ, microversion.SHARES)
-        )
+        versions = microversion.headers(environ, microversion.SHARES)
+        response.headers.update(versions.items())
     return response

@@ -95,7 +95,10 @@ def _call(
     # Whatever hangs, this process and its lock do not outlive it for long.
     signal.alarm(int(2 * config.timeout + _LEAVE + 4 * _SHORT))
     verb, fields = _VERBS[arguments[0]]
-    return verb(config, **_document(stdin.read(_LONGEST_DOCUMENT), fields))
+    answer: dict[str, Any] = verb(
+        config, **_document(stdin.read(_LONGEST_DOCUMENT), fields)
+    )
+    return answer
 
 
 def _document(raw: bytes, fields: tuple[str, ...]) -> dict[str, str]:

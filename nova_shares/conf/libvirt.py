@@ -21,7 +21,7 @@ from __future__ import annotations
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("hypervisor", title="Guests by libvirt")
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "connection_uri",
         default="qemu:///system",

@@ -48,4 +48,6 @@ echo 'GUEST ready'
 while read -r line <&3; do
     eval "$line" >&3 2>&1 </dev/null
 done
-while :; do sleep 3600; done
+while :; do
+    sleep 3600
+done

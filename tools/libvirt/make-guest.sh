@@ -19,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "${1:?usage: make-guest.sh DIR}"
 cd "$1"
 modules='virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev
-         virtio_pci fuse virtiofs'
+        virtio_pci fuse virtiofs'
 
 if [ ! -e vmlinux ]; then
     rm -rf package
