@@ -9,3 +9,8 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+import logging
+
+# What is logged is seen where a test asks for it, not between the results.
+logging.getLogger().addHandler(logging.NullHandler())

@@ -57,6 +57,8 @@ class Base(fixtures.Fixture):
 
     def _setUp(self):
         self._users = {}
+        # Shown when the test fails.
+        self.useFixture(fixtures.FakeLogger())
 
     def start_agent(self):
         raise NotImplementedError
