@@ -115,6 +115,9 @@ class Negotiation:
     def _document(
         self, environ: dict[str, Any], start_response: Any
     ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            # What it would be is as long as Nova's.
+            return self._app(environ, _labelled(start_response))
         response = webob.Request(environ).send(self._app)
         if response.status_int == 200:
             response.body = _raise_version(response.body)

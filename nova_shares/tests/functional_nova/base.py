@@ -14,12 +14,15 @@
 """One Nova for all tests of a run."""
 
 import atexit
+import uuid
 
 import testtools
 
 from nova_shares.tests.functional_nova import nova
 
 _shared = []
+_kept = {}
+_OF_ONE_ANSWER = ("x-openstack-request-id", "x-compute-request-id")
 
 
 def shared():
@@ -41,3 +44,29 @@ class TestCase(testtools.TestCase):
         super().setUp()
         self.nova = shared()
         self.ask = self.nova.ask
+
+    def stopped(self):
+        """Get a stopped server that no test changes."""
+        if "server" not in _kept:
+            _kept["server"] = self.nova.server()
+        return _kept["server"]
+
+    def filtered(self, options="", nova_options="", **fields):
+        """Start a nova-api for this test alone; see Nova.start_filtered."""
+        api = self.nova.start_filtered(
+            f"api-{uuid.uuid4().hex[:8]}", options, nova_options, **fields
+        )
+        self.addCleanup(api.stop)
+        return api.wait()
+
+    def answer(self, response):
+        """Make an answer comparable: status, body, headers."""
+        return (
+            response.status_code,
+            response.text,
+            {
+                name: value
+                for name, value in response.headers.items()
+                if name.lower() not in _OF_ONE_ANSWER
+            },
+        )

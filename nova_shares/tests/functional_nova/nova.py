@@ -190,11 +190,13 @@ class Api(Process):
     :ivar url: of its root, without a slash at the end
     """
 
-    def __init__(self, nova, name, paste_file, options=()):
+    def __init__(self, nova, name, paste_file, nova_options):
         self.directory = os.path.join(nova.home, name)
         os.makedirs(self.directory)
         shutil.copy(paste_file, os.path.join(self.directory, "api-paste.ini"))
         shutil.copy(os.path.join(nova.home, "nova.conf"), self.directory)
+        with open(os.path.join(self.directory, "nova.conf"), "a") as file:
+            file.write(nova_options)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         super().__init__(
@@ -206,7 +208,6 @@ class Api(Process):
                 "--processes",
                 "4" if nova.eventlet else "1",
                 *([] if nova.eventlet else ["--threads", "8"]),
-                *options,
             ],
             OS_NOVA_CONFIG_DIR=self.directory,
         )
@@ -278,15 +279,34 @@ class Nova(fixtures.Fixture):
         url=None,
         **headers,
     ):
-        """Send a request to a nova-api; default: the one with us in it.
+        """Send a request to ``/v2.1`` of a nova-api; see :meth:`ask_root`."""
+        return self.ask_root(
+            method, f"/v2.1{path}", body, user, version, url, **headers
+        )
+
+    def ask_root(
+        self,
+        method,
+        path,
+        body=None,
+        user="member",
+        version="2.97",
+        url=None,
+        **headers,
+    ):
+        """Send a request to a nova-api.
 
         :param body: sent as JSON; bytes: as they are
         :param version: sent as compute's; None: no such header
+        :param url: of the nova-api; default: the one with us in it
+        :param headers: others, their hyphens as underscores; None: without
         """
         project = user if user in ("admin", "other") else "demo"
         sent = {
             "X-Auth-Token": self.cloud.token_of(user, project),
             "Content-Type": "application/json",
+            # Links in answers are the same, whichever nova-api answers.
+            "Host": "nova.example",
         }
         if version is not None:
             sent["OpenStack-API-Version"] = f"compute {version}"
@@ -295,7 +315,7 @@ class Nova(fixtures.Fixture):
             body = json.dumps(body).encode()
         return self.session.request(
             method,
-            f"{url or self.api.url}/v2.1{path}",
+            f"{url or self.api.url}{path}",
             data=body,
             headers={k: v for k, v in sent.items() if v is not None},
             timeout=60,
@@ -306,22 +326,28 @@ class Nova(fixtures.Fixture):
 
         :param columns: of Nova's table, set as they are
         """
-        power_state = {"stopped": 4, "paused": 3}.get(vm_state, 1)
         if user == "member":
             if not self._pool:
                 self._pool = self._make_servers(user, 12)
             server = self._pool.pop()
         else:
             (server,) = self._make_servers(user, 1)
-        columns = {"vm_state": vm_state, "power_state": power_state, **columns}
+        self.set_server(server, vm_state, **columns)
+        return server
+
+    def set_server(self, server, vm_state, **columns):
+        """Put a server in a state; columns as :meth:`server` has them."""
+        columns = {
+            "vm_state": vm_state,
+            "power_state": {"stopped": 4, "paused": 3}.get(vm_state, 1),
+            **columns,
+        }
+        names = ", ".join(f"{name} = %s" for name in columns)
         self.sql(
-            "UPDATE instances SET "
-            + ", ".join(f"{name} = %s" for name in columns)
-            + " WHERE uuid = %s",
+            f"UPDATE instances SET {names} WHERE uuid = %s",
             *columns.values(),
             server,
         )
-        return server
 
     def share(self, **fields):
         return self.cloud.create_share("share", **fields).id
@@ -425,15 +451,18 @@ class Nova(fixtures.Fixture):
             return ["--wsgi-file", script]
         return ["--module", "nova.wsgi.osapi_compute:application"]
 
-    def start_api(self, name, paste_file, options=()):
-        api = Api(self, name, paste_file, options)
+    def start_api(self, name, paste_file, nova_options=""):
+        api = Api(self, name, paste_file, nova_options)
         self.addCleanup(api.stop)
         return api
 
-    def start_filtered(self, name, options="", ours=OURS_CONF, **fields):
+    def start_filtered(
+        self, name, options="", nova_options="", ours=OURS_CONF, **fields
+    ):
         """Start a nova-api with our filters in it.
 
         :param options: lines of our configuration file, over the others
+        :param nova_options: lines of its nova.conf, over the others
         """
         our_file = self._write(f"{name}.conf", ours, options, **fields)
         paste_file = os.path.join(self.home, f"{name}-paste.ini")
@@ -447,7 +476,19 @@ class Nova(fixtures.Fixture):
             "--our-file",
             our_file,
         )
-        return self.start_api(name, paste_file)
+        return self.start_api(name, paste_file, nova_options)
+
+    def ours_but(self, without):
+        """Give our own file's text without an option, or a section."""
+        lines, skipped = [], False
+        for line in OURS_CONF.splitlines(keepends=True):
+            if line.startswith("["):
+                skipped = line.strip() == without
+            if line.strip() == "[DEFAULT]" or skipped:
+                continue
+            if not line.startswith(f"{without} "):
+                lines.append(line)
+        return "[DEFAULT]\n" * without.startswith("[") + "".join(lines)
 
     def fields(self):
         auth = _AUTH.format(
