@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,7 @@ import threading
 import fixtures
 from oslo_config import cfg
 from oslo_context import context
+from paste.deploy import loadwsgi
 import testtools
 import webob
 
@@ -31,6 +33,7 @@ from nova_shares.api import deploy
 from nova_shares.api import embedded
 from nova_shares.api import filters
 
+ROOT = pathlib.Path(__file__).parents[4]
 SHARES = "/servers/aaaaaaaa-0000-4000-8000-00000000000a/shares"
 
 
@@ -226,3 +229,29 @@ class TestWSGIModule(testtools.TestCase):
         done = self._import(OS_NOVA_SHARES_CONFIG_DIR="/nowhere")
         self.assertNotEqual(0, done.returncode)
         self.assertIn("/nowhere/nova-shares.conf", done.stderr)
+
+
+class TestPasteFile(testtools.TestCase):
+    """The file that we ship, as PasteDeploy reads it."""
+
+    def test_its_sections_load(self):
+        directory = self.useFixture(fixtures.TempDir()).path
+        conf = os.path.join(directory, "nova-shares.conf")
+        pathlib.Path(conf).touch()
+        shipped = ROOT / "etc" / "nova-shares" / "api-paste.ini"
+        text = shipped.read_text()
+        self.assertIn("/etc/nova-shares/nova-shares.conf", text)
+        paste = os.path.join(directory, "api-paste.ini")
+        pathlib.Path(paste).write_text(
+            text.replace("/etc/nova-shares/nova-shares.conf", conf)
+        )
+        for name, kind in (
+            ("nova_shares", filters.Filter),
+            ("nova_shares_versions", filters.VersionsFilter),
+        ):
+            made = loadwsgi.loadfilter(f"config:{paste}", name=name)
+            self.assertIsInstance(made(_wrapped), kind)
+        service = loadwsgi.loadapp(f"config:{paste}")
+        self.assertEqual(
+            "2.97", _get(service, "/v2.1").json["version"]["version"]
+        )
