@@ -22,12 +22,13 @@ A request's way::
 from __future__ import annotations
 
 from collections.abc import Iterable
-import re
 from typing import Any
 from typing import Callable
+from typing import Optional
 
 from microversion_parse import Version
 from oslo_context import context
+import routes
 import webob
 import webob.exc
 
@@ -45,7 +46,8 @@ ROUTES = (
     ("DELETE", "/servers/{server_id}/shares/{share_id}", "delete"),
 )
 
-_PROJECT = r"(?:/(?P<project_id>[0-9a-f-]+))?"
+#: A token of a project's id, as Nova's own routes have it.
+_PROJECT = "/{project_id:[0-9a-f-]+}"
 
 #: What Nova reads as JSON.
 CONTENT_TYPES = (
@@ -56,18 +58,24 @@ CONTENT_TYPES = (
 )
 
 
-def _compile(path: str) -> re.Pattern[str]:
-    return re.compile(_PROJECT + re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path))
-
-
-def _by_path() -> list[tuple[re.Pattern[str], dict[str, str]]]:
-    actions: dict[str, dict[str, str]] = {}
+def _make_mapper() -> routes.Mapper:
+    # Not registered: that would be for the whole of Nova's process.
+    mapper = routes.Mapper(register=False)
+    mapper.minimization = False
     for method, path, action in ROUTES:
-        actions.setdefault(path, {})[method] = action
-    return [(_compile(path), methods) for path, methods in actions.items()]
+        for prefix in ("", _PROJECT):
+            mapper.connect(
+                None,
+                prefix + path,
+                action=action,
+                conditions={"method": [method]},
+            )
+    mapper.create_regs()
+    return mapper
 
 
-_BY_PATH = _by_path()
+_MAPPER = _make_mapper()
+_METHODS = sorted({method for method, _, _ in ROUTES})
 
 
 class App:
@@ -122,16 +130,22 @@ class App:
 
 def _route(environ: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     # As WSGI hands it on: bytes as latin-1, which is how Nova shows an id.
-    methods, ids = _match(environ.get("PATH_INFO", ""))
-    action = methods.get(environ["REQUEST_METHOD"])
-    if action is None:
-        raise faults.method_not_allowed(methods)
-    return action, ids
+    path = environ.get("PATH_INFO", "")
+    found = _match(path, environ["REQUEST_METHOD"])
+    if found is None:
+        allowed = [method for method in _METHODS if _match(path, method)]
+        if allowed:
+            raise faults.method_not_allowed(allowed)
+        raise faults.no_route()
+    ids = {"project_id": None, **found}
+    return ids.pop("action"), ids
 
 
-def _match(path: str) -> tuple[dict[str, str], dict[str, Any]]:
-    for pattern, methods in _BY_PATH:
-        match = pattern.fullmatch(path)
-        if match is not None:
-            return methods, match.groupdict()
-    raise faults.no_route()
+def _match(path: str, method: str) -> Optional[dict[str, Any]]:
+    # Routes would take a slash or a newline at the end for nothing.
+    if path.endswith(("/", "\n")):
+        return None
+    found: Optional[dict[str, Any]] = _MAPPER.match(
+        path, {"REQUEST_METHOD": method}
+    )
+    return found
