@@ -45,6 +45,8 @@ from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
 
+#: Seconds that a request waits until it may ask a neighbour.
+_PATIENCE = 1.0
 _AVAILABLE = "available"
 _STOPPED = "stopped"
 _DETACHABLE = (_STOPPED, "error")
@@ -312,8 +314,8 @@ class Attachments:
     @contextlib.contextmanager
     def _neighbour(self) -> Iterator[None]:
         # Inside Nova's process a slow neighbour of ours must not take all
-        # of Nova's threads.
-        if not self._waiting.acquire(blocking=False):
+        # of Nova's threads. A burst that a quick one works off passes.
+        if not self._waiting.acquire(timeout=_PATIENCE):
             raise exception.ServiceUnavailable(
                 service="server shares", detail="too many requests wait"
             )
