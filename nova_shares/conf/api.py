@@ -63,8 +63,9 @@ times ``[compute] heartbeat_interval``.
         min=1,
         help="""
 How many requests of a process may wait for Manila or Nova at once; the rest
-are answered 503 and may be sent again. Less than the threads of a process:
-inside Nova's process the others keep serving Nova's own calls.
+wait for a second, then are answered 503 and may be sent again. Less than the
+threads of a process: inside Nova's process the others keep serving Nova's
+own calls.
 """,
     ),
 ]
