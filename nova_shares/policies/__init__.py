@@ -18,7 +18,10 @@ os-server-shares; the two rules that Nova does not have say so.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import threading
+import time
+from typing import Any
+from typing import Optional
 
 from oslo_config import cfg
 from oslo_context import context
@@ -35,11 +38,19 @@ def list_rules() -> list[policy.RuleDefault]:
     return [*base.list_rules(), *server_shares.list_rules()]
 
 
+#: Seconds after which a changed policy file is in force at the latest.
+REREAD_AFTER = 1.0
+
+
 class Policy:
     """Decides by our rules, with the operator's policy file over them."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self.enforcer = policy.Enforcer(conf)
+        # By itself it would look for its files at every decision, which
+        # takes longer than to decide.
+        self.enforcer = policy.Enforcer(conf, use_conf=False)
+        self._lock = threading.Lock()
+        self._read_again = 0.0
         # oslo.policy's own set_defaults() would change Nova's options too.
         conf.set_default("policy_dirs", [], group="oslo_policy")
         if "enforce_scope" in conf.oslo_policy:
@@ -57,6 +68,7 @@ class Policy:
 
         :raises nova_shares.exception.NotAllowed: if not
         """
+        self._reread()
         target = {"project_id": project_id}
         try:
             self.enforcer.authorize(rule, target, caller, do_raise=True)
@@ -76,7 +88,20 @@ class Policy:
             return False
         return True
 
+    def _reread(self) -> None:
+        if time.monotonic() < self._read_again:
+            return
+        with self._lock:
+            self.enforcer.use_conf = True
+            try:
+                self.enforcer.load_rules()
+            finally:
+                self.enforcer.use_conf = False
+            self._read_again = time.monotonic() + REREAD_AFTER
+
 
 def get_enforcer() -> Any:
     """Make an enforcer (entry point ``oslo.policy.enforcer``)."""
-    return Policy(nova_shares_conf.load()).enforcer
+    enforcer = Policy(nova_shares_conf.load()).enforcer
+    enforcer.use_conf = True
+    return enforcer

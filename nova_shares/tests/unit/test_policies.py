@@ -13,6 +13,7 @@
 import os
 import tempfile
 import unittest
+from unittest import mock
 
 from oslo_context import context
 
@@ -76,6 +77,9 @@ class PolicyTest(unittest.TestCase):
         self.assertEqual({"rule": rules.CREATE}, caught.exception.data)
 
     def test_every_rule_can_be_overridden_and_is_reread(self):
+        patch = mock.patch.object(policies, "REREAD_AFTER", 0)
+        patch.start()
+        self.addCleanup(patch.stop)
         for rule in ALLOWED:
             with self.subTest(rule):
                 self._write(f'"{rule}": "role:nobody"\n')

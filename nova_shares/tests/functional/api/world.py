@@ -146,6 +146,9 @@ class World(fixtures.Fixture):
 
     def _setUp(self):
         self.directory = self.useFixture(fixtures.TempDir()).path
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_shares.policies.REREAD_AFTER", 0)
+        )
         self.cloud = state.Cloud(host="good")
         self.cloud.create_user("norole", "demo", "guest")
         served = server.serve(self.cloud, compute_app=self._compute)
