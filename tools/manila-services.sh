@@ -14,8 +14,8 @@
 # The real things for the functional-manila tests: Keystone and Manila from
 # PyPI, in a virtual environment of their own, on loopback, over the MariaDB
 # and RabbitMQ of tools/services.sh. Manila's driver is its own dummy: it
-# has shares and access rules, and no storage. Needs no init system; what runs
-# already is left as it is.
+# has shares and access rules, and no storage; manila/cephfs_dummy.py makes
+# one of it that has CephFS. Needs no init system; what runs is left alone.
 #
 #   manila-services.sh up DIR            install and start; files are in DIR
 #   manila-services.sh start DIR NAME    start one: keystone, manila-api,
@@ -23,8 +23,8 @@
 #   manila-services.sh down DIR          stop all four
 #
 # PORT_KEYSTONE, PORT_MANILA: where they listen (35000, 38786). Everybody's
-# password is "secret". A share of type "slow" takes 2 s to let a host in or
-# out, one of type "dummy" no time.
+# password is "secret". Shares of type "dummy" and "slow" are NFS, the latter
+# take 2 s to let a host in or out; those of type "cephfs" are CephFS.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -55,6 +55,7 @@ start() {
             web manila-api "$PORT_MANILA" manila.wsgi.api \
                 --pyargv "--config-file $dir/etc/manila.conf" ;;
         manila-scheduler | manila-share)
+            export PYTHONPATH=$here/manila
             run "$name" "$bin/$name" --config-file "$dir/etc/manila.conf" ;;
         *) echo "$usage" >&2; exit 2 ;;
     esac
@@ -135,7 +136,7 @@ transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:5672/
 control_exchange = ns_manila
 state_path = $dir/state
 api_paste_config = $bin/../etc/manila/api-paste.ini
-enabled_share_backends = dummy,slow
+enabled_share_backends = dummy,slow,cephfs
 enabled_share_protocols = NFS,CIFS,CEPHFS
 default_share_type = dummy
 auth_strategy = keystone
@@ -150,6 +151,11 @@ driver_handles_share_servers = false
 share_driver = manila.tests.share.drivers.dummy.DummyDriver
 dummy_driver_default_driver_method_delay = 0
 dummy_driver_driver_methods_delays = update_access:2
+[cephfs]
+share_backend_name = cephfs
+driver_handles_share_servers = false
+share_driver = cephfs_dummy.CephfsDummyDriver
+dummy_driver_default_driver_method_delay = 0
 [database]
 connection = $database/ns_manila
 [oslo_concurrency]

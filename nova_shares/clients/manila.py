@@ -59,6 +59,7 @@ class AccessRule:
     """
 
     id: str
+    share_id: str
     access_type: str
     access_to: str
     access_level: str
@@ -154,7 +155,7 @@ class Shares:
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
             body = asking.body(response)["access_list"]
-            return [_rule(rule) for rule in body]
+            return [_rule(rule, share_id) for rule in body]
 
     def rule(self, access_id: str) -> Optional[AccessRule]:
         """Get an access rule; None when it, or its share, is gone."""
@@ -162,7 +163,7 @@ class Shares:
         if body is None:
             return None
         with _well_formed():
-            return _rule(body)
+            return _rule(body, body["share_id"])
 
     def access_key(self, access_id: str) -> Optional[str]:
         """Get the key of a cephx access rule: a secret."""
@@ -198,7 +199,7 @@ class Shares:
         if answer is None:
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
-            return _rule(answer["access"])
+            return _rule(answer["access"], share_id)
 
     def deny(self, share_id: str, access_id: str) -> bool:
         """Have an access rule taken away, and then its locks.
@@ -288,9 +289,10 @@ class Shares:
             return asking.body(response)[key]
 
 
-def _rule(body: dict[str, Any]) -> AccessRule:
+def _rule(body: dict[str, Any], share_id: str) -> AccessRule:
     return AccessRule(
         id=body["id"],
+        share_id=share_id,
         access_type=body["access_type"],
         access_to=body["access_to"],
         access_level=body["access_level"],

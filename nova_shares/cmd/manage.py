@@ -13,8 +13,8 @@
 """nova-shares-manage: what an operator sees and says.
 
 Tables and JSON go to standard output, all else to standard error. The exit
-code is 0 when it is done, 1 when it can't be done or nothing is found, and 2
-when it is asked for wrongly.
+code is 0 when it is done, 1 when it can't be done or nothing is found, 2 when
+it is asked for wrongly, and 3 when ``audit`` has found something wrong.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from nova_shares import conf as nova_shares_conf
 from nova_shares import context
 from nova_shares import exception
 from nova_shares import mapping
+from nova_shares.cmd import audit
 from nova_shares.cmd import paste
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
@@ -61,8 +62,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = _parser().parse_args(argv)
     try:
         conf = _load(args.config_file)
-        args.run(conf, args)
-    except (_Failed, paste.Failed, cfg.Error) as e:
+        code: Optional[int] = args.run(conf, args)
+    except (_Failed, audit.Failed, paste.Failed, cfg.Error) as e:
         return _say(str(e))
     except exception.ForeignDatabase as e:
         return _say(
@@ -73,7 +74,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except db_exc.DBError as e:
         # The lines below it are the statement.
         return _say(f"the database does not do it: {str(e).splitlines()[0]}")
-    return 0
+    return code or 0
 
 
 def _say(why: str) -> int:
@@ -113,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_db(_verbs(nouns, "db", "our database"))
     _add_mapping(_verbs(nouns, "mapping", "the shares of servers"))
     paste.add(_verbs(nouns, "paste", "our filters in Nova's API"), _verb)
+    audit.add(nouns, _show)
     agent = _verbs(nouns, "agent", "the agents of compute hosts")
     _format(_verb(agent, "list", _agent_list, "list the agents"))
     return parser
@@ -146,6 +148,7 @@ def _add_db(verbs: Any) -> None:
 
 
 def _add_mapping(verbs: Any) -> None:
+    audit.add_force_detach(verbs, _verb)
     listing = _verb(verbs, "list", _mapping_list, "list share mappings")
     listing.add_argument("--host", help="of this compute host")
     listing.add_argument("--status", choices=mapping.STATUSES)
@@ -294,6 +297,13 @@ def _print_mapping(m: mapping.ShareMapping, args: argparse.Namespace) -> None:
     for name, value in fault.items():
         found[f"fault {name}"] = value
     _print_table([{"field": k, "value": v} for k, v in found.items()])
+
+
+def _show(args: argparse.Namespace, rows: Sequence[_Row]) -> None:
+    if args.format == "json":
+        _print_json(rows)
+    else:
+        _print_table(rows)
 
 
 def _print_json(found: Any) -> None:

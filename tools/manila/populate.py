@@ -32,7 +32,7 @@ USERS = {
     "nova": ("service", ("admin", "service")),
     "nova-shares": ("service", ("admin", "service")),
 }
-TYPES = ("dummy", "slow")
+TYPES = ("dummy", "slow", "cephfs")
 
 
 def find_or_make(identity, kind, name, **fields):
@@ -83,8 +83,10 @@ def make_types(manila):
             "share_type_access:is_public": True,
         }
         manila.post("/types", json={"share_type": share_type})
-    end = time.monotonic() + 120
-    while len(manila.get("/scheduler-stats/pools").json()["pools"]) < 2:
+    end = time.monotonic() + 300
+    while len(manila.get("/scheduler-stats/pools").json()["pools"]) < len(
+        TYPES
+    ):
         if time.monotonic() > end:
             sys.exit("the share back ends did not come up")
         time.sleep(0.5)

@@ -1,0 +1,395 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Holds the database against Manila and Nova, and tells what is wrong.
+
+The order of the looks matters. Locks are listed before mappings: a row is
+there before its access rule and goes after it, so that a rule which was
+there first and has no row then is a left-over, however busy the cloud is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import dataclasses
+import datetime
+from typing import Optional
+
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.clients import lock_reason
+from nova_shares.clients import manila
+from nova_shares.clients import nova
+from nova_shares.db import store as db_store
+from nova_shares.mapping import ShareMapping
+
+RULE = "rule"
+LOCK = "lock"
+FOREIGN = "foreign"
+NO_RULE = "no-rule"
+UNLOCKED = "unlocked"
+NO_SHARE = "no-share"
+MOVED = "moved"
+NO_SERVER = "no-server"
+ELSEWHERE = "elsewhere"
+STALE = "stale"
+SILENT = "silent"
+
+#: What each kind of finding means.
+KINDS = {
+    RULE: "an access rule of ours that no mapping needs",
+    LOCK: "a lock of ours that keeps nothing any more",
+    FOREIGN: "a lock of ours that another database knows the mapping of",
+    NO_RULE: "a mapping whose access rule is gone or failed",
+    UNLOCKED: "a mapping whose access rule others can see or delete",
+    NO_SHARE: "a mapping whose share is gone",
+    MOVED: "a mapping whose share is exported from another place now",
+    NO_SERVER: "a mapping of a server that Nova does not have",
+    ELSEWHERE: "a mapping of a server that is on another host now",
+    STALE: "a mapping that has been on its way, or in error, for too long",
+    SILENT: "an agent that gives no sign of life",
+}
+#: Those that can be put right without anybody losing what they use.
+FIXABLE = (RULE, LOCK, NO_SERVER)
+
+_SHARE_LOCK = "Locked by access lock: "
+_SETTLED = (mapping.INACTIVE, mapping.ACTIVE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    :ivar kind: one of :data:`KINDS`
+    :ivar id: of what is wrong: a rule's, a lock's, a mapping's, a host
+    :ivar detail: what exactly, in a few words
+    """
+
+    kind: str
+    id: str
+    host: Optional[str]
+    share_id: Optional[str] = None
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Manila:
+    """What Manila has of ours, by id."""
+
+    locks: dict[str, manila.Lock]
+    rules: dict[str, manila.AccessRule]
+    #: By access rule: the lock that names what it was made for.
+    reasons: dict[str, lock_reason.Reason]
+
+
+class Audit:
+    """Looks over one host, or all.
+
+    :param find_server: looks a server up with our own service user
+    :param max_age: seconds that a mapping may be on its way or in error
+    :param agent_down_time: seconds after which a silent agent is down
+    """
+
+    def __init__(
+        self,
+        store: db_store.Store,
+        shares: manila.Shares,
+        find_server: nova.FindServer,
+        max_age: float,
+        agent_down_time: float,
+    ) -> None:
+        self._store = store
+        self._shares = shares
+        self._find_server = find_server
+        self._max_age = max_age
+        self._agent_down_time = agent_down_time
+        #: The id of the database.
+        self.database = store.database_id()
+
+    def run(self, host: Optional[str] = None) -> list[Finding]:
+        """List what is wrong, on a host or anywhere.
+
+        :raises nova_shares.exception.ServiceUnavailable: when Manila or
+            Nova does not answer as it should
+        """
+        database = self.database
+        locks = {lock.id: lock for lock in self._shares.locks()}
+        # Whoever needs an access rule is on the host of the rule.
+        mappings = self._store.list_all(host=host)
+        found = self._look_at_manila(locks, mappings)
+        findings = [
+            *self._foreign(found, database),
+            *self._left_over_rules(found, mappings, database),
+            *self._left_over_locks(found),
+            *self._mappings(found, mappings),
+            *self._servers(mappings),
+            *self._stale(mappings),
+            *self._silent(),
+        ]
+        return [f for f in findings if host in (None, f.host)]
+
+    def _look_at_manila(
+        self, locks: dict[str, manila.Lock], mappings: list[ShareMapping]
+    ) -> _Manila:
+        rules = {}
+        for share_id in sorted({m.share_id for m in mappings}):
+            try:
+                listed = self._shares.rules(share_id)
+            except exception.ShareNotFound:
+                continue
+            rules.update({rule.id: rule for rule in listed if rule.ours})
+        reasons = {}
+        for lock in locks.values():
+            if lock.kind != "access_rule":
+                continue
+            reason = lock_reason.read(lock.reason)
+            if reason is not None:
+                reasons[lock.resource_id] = reason
+            if lock.resource_id not in rules:
+                rule = self._shares.rule(lock.resource_id)
+                if rule is not None:
+                    rules[rule.id] = rule
+        return _Manila(locks, rules, reasons)
+
+    @staticmethod
+    def _foreign(found: _Manila, database: str) -> Iterator[Finding]:
+        for rule_id, reason in found.reasons.items():
+            if reason.database != database:
+                rule = found.rules.get(rule_id)
+                yield Finding(
+                    FOREIGN,
+                    rule_id,
+                    reason.host,
+                    rule.share_id if rule else None,
+                    f"it is of database {reason.database}",
+                )
+
+    @staticmethod
+    def _left_over_rules(
+        found: _Manila, mappings: list[ShareMapping], database: str
+    ) -> Iterator[Finding]:
+        for rule in found.rules.values():
+            reason = found.reasons.get(rule.id)
+            if reason and reason.database != database:
+                continue
+            if any(_needs(m, rule, reason, found) for m in mappings):
+                continue
+            yield Finding(
+                RULE,
+                rule.id,
+                reason.host if reason else None,
+                rule.share_id,
+                f"{rule.access_type} is {rule.state}",
+            )
+
+    def _left_over_locks(self, found: _Manila) -> Iterator[Finding]:
+        for lock in found.locks.values():
+            if lock.kind == "access_rule":
+                gone = lock.resource_id not in found.rules
+            else:
+                behind = lock.reason[len(_SHARE_LOCK) :]
+                gone = lock.reason.startswith(_SHARE_LOCK) and (
+                    behind not in found.locks
+                )
+            # It may have gone with its rule since.
+            if gone and lock in self._shares.locks(lock.resource_id):
+                reason = found.reasons.get(lock.resource_id)
+                yield Finding(
+                    LOCK,
+                    lock.id,
+                    reason.host if reason else None,
+                    lock.resource_id if lock.kind == "share" else None,
+                    f"{lock.action} of {lock.kind} {lock.resource_id}",
+                )
+
+    def _mappings(
+        self, found: _Manila, mappings: list[ShareMapping]
+    ) -> Iterator[Finding]:
+        places: dict[str, Optional[list[str]]] = {}
+        for m in mappings:
+            if m.wanted != mapping.ATTACHED:
+                continue
+            if m.share_id not in places:
+                places[m.share_id] = self._places(m.share_id)
+            where = places[m.share_id]
+            if where is None:
+                yield _of(m, NO_SHARE, f"server {m.instance_uuid}")
+                continue
+            if m.export_location not in where:
+                yield _of(m, MOVED, f"to {', '.join(where) or 'nowhere'}")
+            if m.status in _SETTLED:
+                yield from self._access(found, m)
+
+    def _places(self, share_id: str) -> Optional[list[str]]:
+        try:
+            return self._shares.export_locations(share_id)
+        except exception.ShareNotFound:
+            return None
+
+    def _access(self, found: _Manila, m: ShareMapping) -> Iterator[Finding]:
+        rule = found.rules.get(m.access_id or "")
+        if rule is None:
+            yield _of(m, NO_RULE, f"rule {m.access_id} is gone")
+        elif rule.state != "active" or rule.access_level != m.access_level:
+            yield _of(
+                m,
+                NO_RULE,
+                f"rule {rule.id} is {rule.state}, {rule.access_level}",
+            )
+        elif self._shares.makes_locks():
+            locked = {
+                lock.action
+                for lock in found.locks.values()
+                if lock.resource_id == rule.id
+            }
+            missing = {"delete", "show"} - locked
+            if missing:
+                lacks = " and ".join(sorted(missing))
+                yield _of(m, UNLOCKED, f"no lock on {lacks} of {rule.id}")
+
+    def _servers(self, mappings: list[ShareMapping]) -> Iterator[Finding]:
+        servers: dict[str, list[ShareMapping]] = {}
+        for m in mappings:
+            servers.setdefault(m.instance_uuid, []).append(m)
+        for server_id, its_mappings in servers.items():
+            try:
+                host = self._find_server(server_id).host
+            except exception.ServerNotFound:
+                for m in its_mappings:
+                    yield _of(m, NO_SERVER, f"server {server_id}")
+                continue
+            for m in its_mappings:
+                if host not in (None, m.host):
+                    yield _of(m, ELSEWHERE, f"server {server_id} is on {host}")
+
+    def _stale(self, mappings: list[ShareMapping]) -> Iterator[Finding]:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for m in mappings:
+            since = m.updated_at or m.created_at
+            if m.status in _SETTLED or since is None:
+                continue
+            if m.status == mapping.ERROR:
+                # Each try that fails is a change: the first counts.
+                since = m.created_at or since
+            age = (now - since).total_seconds()
+            if age > self._max_age:
+                why = f": {m.fault.step}: {m.fault.message}" if m.fault else ""
+                yield _of(m, STALE, f"{m.status} for {age:.0f} s{why}")
+
+    def _silent(self) -> Iterator[Finding]:
+        for agent in self._store.agents():
+            if agent.age > self._agent_down_time:
+                yield Finding(
+                    SILENT,
+                    agent.host,
+                    agent.host,
+                    detail=f"for {agent.age:.0f} s",
+                )
+
+    def fix(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Put right what is safe to put right; gives what it has.
+
+        Of servers that Nova does not have it is told with two answers: the
+        caller runs the audit twice, a minute apart.
+
+        :raises nova_shares.clients.manila.Refused: for what Manila does not
+            let go
+        """
+        for finding in findings:
+            if finding.kind == RULE and finding.share_id:
+                self._shares.deny(finding.share_id, finding.id)
+            elif finding.kind == LOCK:
+                self._shares.unlock(finding.id)
+            elif finding.kind == NO_SERVER:
+                self._store.want_detached(finding.id)
+            else:
+                continue
+            yield finding
+
+
+def _of(m: ShareMapping, kind: str, detail: str) -> Finding:
+    return Finding(kind, m.uuid, m.host, m.share_id, detail)
+
+
+def _needs(
+    m: ShareMapping,
+    rule: manila.AccessRule,
+    reason: Optional[lock_reason.Reason],
+    found: _Manila,
+) -> bool:
+    """Tell whether a mapping needs a rule: by its record, or by name."""
+    if m.access_id == rule.id:
+        return True
+    if m.share_id != rule.share_id or m.access_id in found.rules:
+        return False
+    # Nothing that exists is recorded: the agent may have been killed.
+    if reason is None:
+        return True
+    if m.share_proto == "NFS":
+        return m.host == reason.host
+    return m.uuid == reason.mapping
+
+
+def force_detach(
+    store: db_store.Store, shares: manila.Shares, m: ShareMapping
+) -> list[manila.AccessRule]:
+    """Undo a mapping of a host that can't do it itself: it is fenced.
+
+    Call it until it gives nothing: the access rule takes its time to go,
+    and the row goes last. Others of the host keep the rule that they share.
+
+    :returns: the access rules that are not gone yet
+    :raises nova_shares.clients.manila.Refused: if Manila keeps one
+    """
+    unwanted = m if m.wanted == mapping.DETACHED else None
+    unwanted = unwanted or store.want_detached(m.uuid)
+    if unwanted is None:
+        return []
+    left = [] if _is_shared(store, m) else _rules_of(shares, m)
+    for rule in left:
+        if rule.state not in ("queued_to_deny", "denying"):
+            shares.deny(m.share_id, rule.id)
+    if not left:
+        store.delete(unwanted)
+    return left
+
+
+def _is_shared(store: db_store.Store, m: ShareMapping) -> bool:
+    """Tell whether another mapping of the host needs the same rule."""
+    return m.share_proto == "NFS" and any(
+        other.uuid != m.uuid and other.wanted == mapping.ATTACHED
+        for other in store.list_for_share(m.host, m.share_id)
+    )
+
+
+def _rules_of(
+    shares: manila.Shares, m: ShareMapping
+) -> list[manila.AccessRule]:
+    """Find a mapping's rule, by its record or by what its lock says."""
+    try:
+        rules = [rule for rule in shares.rules(m.share_id) if rule.ours]
+    except exception.ShareNotFound:
+        return []
+    known = [rule for rule in rules if rule.id == m.access_id]
+    if known:
+        return known
+    reasons = {
+        lock.resource_id: lock_reason.read(lock.reason)
+        for rule in rules
+        for lock in shares.locks(rule.id)
+    }
+    nothing = _Manila({}, {}, {})
+    return [
+        rule
+        for rule in rules
+        if reasons.get(rule.id) and _needs(m, rule, reasons[rule.id], nothing)
+    ]
