@@ -148,6 +148,10 @@ server_gone_interval = 1
 """
 
 
+#: uWSGI's way of one connection a request.
+CLOSING = ("--add-header", "Connection: close", "--http-socket")
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -203,7 +207,7 @@ class Api(Process):
             nova.home,
             name,
             [
-                *nova.uwsgi(port),
+                *nova.uwsgi(port, nova.http),
                 *nova.api_module(),
                 "--processes",
                 "4" if nova.eventlet else "1",
@@ -228,9 +232,14 @@ class Api(Process):
 class Nova(fixtures.Fixture):
     """It all, started.
 
+    :param http: how uWSGI takes connections, before the address
     :ivar plain: the nova-api without us
     :ivar api: the one with our filters, which serve always
     """
+
+    def __init__(self, http=CLOSING):
+        super().__init__()
+        self.http = http
 
     def _setUp(self):
         self.home = self.useFixture(fixtures.TempDir()).path
@@ -429,10 +438,10 @@ class Nova(fixtures.Fixture):
     def paste_file(self):
         return os.path.join(VENV, "etc", "nova", "api-paste.ini")
 
-    def uwsgi(self, port):
+    def uwsgi(self, port, http=CLOSING):
         return [
             self._bin("uwsgi"),
-            "--http-socket",
+            *http,
             f"127.0.0.1:{port}",
             "--master",
             "--need-app",
@@ -441,8 +450,6 @@ class Nova(fixtures.Fixture):
             "--enable-threads",
             "--buffer-size",
             "65535",
-            "--add-header",
-            "Connection: close",
         ]
 
     def api_module(self):

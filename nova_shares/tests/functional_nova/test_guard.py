@@ -40,6 +40,9 @@ class TestGuard(base.TestCase):
         self.nova.set_server(server, vm_state, **fields)
         return server, share
 
+    def not_found(self, path):
+        wait_for(lambda: self.ask("GET", path).status_code == 404)
+
     def gone(self, server, share):
         wait_for(
             lambda: self.nova.store.list_for_server(server) == [],
@@ -142,8 +145,7 @@ class TestGuard(base.TestCase):
             answer = self.ask("DELETE", f"/servers/{server}")
             self.assertEqual(204, answer.status_code, answer.text)
             self.gone(server, share)
-            path = f"/servers/{server}/shares"
-            wait_for(lambda: self.ask("GET", path).status_code == 404)
+            self.not_found(f"/servers/{server}/shares")
 
     def test_p3_by_force(self):
         server, share = self.with_share("soft-delete")

@@ -78,20 +78,25 @@ class TestOthers(base.TestCase):
         for method, path, body in REQUESTS:
             for version in ("2.1", "2.47", "2.96", None, "abc"):
                 for token in ({}, {"X_Auth_Token": "bad"}):
-                    theirs, ours = (
-                        self.answer(
-                            self.ask(
-                                method,
-                                path.format(server=server),
-                                body,
-                                url=api.url,
-                                version=version,
-                                **token,
-                            )
-                        )
-                        for api in (self.nova.plain, self.nova.api)
+                    theirs, ours = self.pair(
+                        method,
+                        path.format(server=server),
+                        body,
+                        version=version,
+                        **token,
                     )
                     self.assertEqual(theirs, ours, (method, path, version))
+
+    def pair(self, *args, **sent):
+        """Ask Nova without us, and with us, while nothing changes."""
+        for _ in range(10):
+            theirs, ours, again = (
+                self.answer(self.ask(*args, url=api.url, **sent))
+                for api in (self.nova.plain, self.nova.api, self.nova.plain)
+            )
+            if theirs == again:
+                break
+        return theirs, ours
 
     def test_a_servers_life(self):
         self.assertEqual(
@@ -269,6 +274,7 @@ class TestBroken(base.TestCase):
         )
         path = f"/servers/{self.stopped()}/shares"
         body = {"share": {"share_id": self.nova.share()}}
+        self.ask("GET", "/servers", url=api.url, version="2.96")
         # Of a process's threads two wait for Manila, the others serve Nova.
         threads = [
             threading.Thread(
