@@ -103,7 +103,11 @@ class Resync:
         attached = [
             m
             for m in mappings
-            if m.uuid not in astray and m.wanted == mapping.ATTACHED
+            if m.uuid not in astray
+            and m.wanted == mapping.ATTACHED
+            # One that is to be tried again looks at its rule then; one that
+            # is not must not be driven.
+            and m.status != mapping.ERROR
         ]
         self._verified = {
             m.uuid: self._verified.get(m.uuid, 0.0) for m in attached
