@@ -59,6 +59,12 @@ def filesystems(xml: str) -> list[Filesystem]:
     return found
 
 
+def has_shared_memory(xml: str) -> bool:
+    """Tell whether a guest's memory is shared with the host."""
+    access = _parse(xml).find("./memoryBacking/access")
+    return access is not None and access.get("mode") == "shared"
+
+
 def device(source: str, tag: str) -> str:
     """Write a virtiofs device."""
     element = ElementTree.Element(

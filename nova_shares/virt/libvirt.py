@@ -207,7 +207,9 @@ class LibvirtDriver(driver.Driver):
                 libvirt.VIR_DOMAIN_AFFECT_LIVE,
             )
         except libvirt.libvirtError as e:
-            raise _refused(e) from e
+            with _explained("the guest can't be looked at"):
+                xml = domain.XMLDesc()
+            raise _refused(e, xml) from e
         self._asked.pop(mapping.uuid, None)
 
     def unplug(self, mapping: ShareMapping) -> None:
@@ -319,10 +321,17 @@ def _is_gone(error: libvirt.libvirtError) -> bool:
     )
 
 
-def _refused(error: libvirt.libvirtError) -> exception.StepFailed:
+def _refused(error: libvirt.libvirtError, xml: str) -> exception.StepFailed:
     """Say why a device can't be attached, and what helps."""
     text = str(error)
     if "requires shared memory" in text:
+        if domain_xml.has_shared_memory(xml):
+            # Seen with libvirt 9.0, for guests without NUMA cells.
+            return exception.StepFailed(
+                "libvirt has forgotten over its own restart that the "
+                "guest's memory is shared. The guest must be started again.",
+                retry=False,
+            )
         return exception.StepFailed(
             "The guest's memory is not shared with the host, which virtiofs "
             "needs. It must be started again with file_backed_memory in "

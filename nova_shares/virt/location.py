@@ -83,7 +83,8 @@ class Location:
             # The monitors' names have become addresses, and the form of
             # what precedes the path depends on the version of mount.ceph.
             path = re.split(r"[:=](?=/)", source)[-1]
-            return _path(path) == self.path
+            parts = [part for part in path.split("/") if part]
+            return "/" + "/".join(parts) == self.path
         return fstype.startswith("fuse") and source == self.fuse_name
 
 

@@ -32,12 +32,14 @@ class Mount:
     """A line of a mount table.
 
     :ivar device: the number of the file system, as ``major:minor``
+    :ivar shared: whether what is mounted below it is seen elsewhere
     """
 
     device: str
     target: str
     fstype: str
     source: str
+    shared: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,7 @@ def parse_mountinfo(text: str) -> list[Mount]:
                     target=_unescaped(fields[4]),
                     fstype=rest[0],
                     source=_unescaped(rest[1]),
+                    shared=any(f.startswith("shared:") for f in fields[6:]),
                 )
             )
     return found
@@ -103,6 +106,22 @@ def at(table: list[Mount], target: str) -> Optional[Mount]:
         if mount.target == target:
             return mount
     return None
+
+
+def is_shared(table: list[Mount], path: str) -> bool:
+    """Tell whether mounts below a path are undone for guests, too.
+
+    QEMU has a mount namespace of its own. Where mounts are private it keeps
+    what was mounted when it started, and a file system lives as long as it.
+    """
+    above = [
+        mount
+        for mount in table
+        if path == mount.target
+        or path.startswith(mount.target.rstrip("/") + "/")
+    ]
+    above.reverse()
+    return bool(above) and max(above, key=lambda m: len(m.target)).shared
 
 
 def processes(proc: str = PROC) -> list[Process]:

@@ -109,6 +109,9 @@ up() {
     ceph osd pool create cephfs_meta 1 >/dev/null 2>&1
     ceph osd pool create cephfs_data 1 >/dev/null 2>&1
     ceph fs new cephfs cephfs_meta cephfs_data >/dev/null 2>&1
+    # Tests kill clients, and wait until they are forgotten.
+    ceph fs set cephfs session_timeout 30 >/dev/null 2>&1
+    ceph fs set cephfs session_autoclose 30 >/dev/null 2>&1
     local _
     for _ in $(seq 150); do
         ceph mds stat | grep -q up:active && return 0

@@ -49,7 +49,7 @@ _DOMAIN = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>
 <os><type arch='x86_64' machine='q35'>hvm</type>
 <kernel>{lab}/guest/vmlinux</kernel><initrd>{lab}/guest/initrd.img</initrd>
 <cmdline>console=ttyS0 quiet nokaslr mitigations=off {words}</cmdline></os>
-<features><acpi/></features>
+<features><acpi/></features>{numa}
 <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
 <controller type='pci' model='pcie-root'/>{ports}
@@ -57,6 +57,10 @@ _DOMAIN = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>
 <serial type='file'><source path='{console}.log'/><target port='0'/></serial>
 <serial type='unix'><source mode='bind' path='{console}.sock'/>
 <target port='1'/></serial></devices></domain>"""
+_NUMA = (
+    "<cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB' "
+    "memAccess='shared'/></numa></cpu>"
+)
 _PORT = "<controller type='pci' model='pcie-root-port'/>"
 
 
@@ -65,24 +69,32 @@ class Guest(fixtures.Fixture):
 
     :param tag: what it mounts at boot
     :param ports: how many PCI ports are free for shares
+    :param numa: give it a NUMA cell, as Nova does for huge pages
     """
 
-    def __init__(self, tag=None, ports=4, memory=MEMFD, server=None):
+    def __init__(
+        self, tag=None, ports=4, memory=MEMFD, numa=False, server=None
+    ):
         super().__init__()
         self.uuid = server or str(uuid.uuid4())
         self.tag = tag
         self._ports = ports
         self._memory = memory
+        self._numa = _NUMA if numa else ""
         self._shell = None
         self._commands = 0
 
     def _setUp(self):
         self.conn = libvirt.open("qemu:///system")
-        self.addCleanup(self.conn.close)
         directory = self.useFixture(fixtures.TempDir()).path
         self._console = os.path.join(directory, "console")
         self.addCleanup(self.remove)
         self.define()
+
+    def reconnect(self):
+        """Find it again at a libvirtd that has been restarted."""
+        self.conn = libvirt.open("qemu:///system")
+        self.domain = self.conn.lookupByUUIDString(self.uuid)
 
     def define(self):
         words = f"share.tag={self.tag}" if self.tag else ""
@@ -94,6 +106,7 @@ class Guest(fixtures.Fixture):
                 lab=LAB,
                 words=words,
                 ports=_PORT * self._ports,
+                numa=self._numa,
                 console=self._console,
             )
         )
@@ -116,6 +129,8 @@ class Guest(fixtures.Fixture):
             self.domain.destroy()
 
     def remove(self):
+        if not self.conn.isAlive():
+            self.reconnect()
         self.stop()
         self.domain.undefine()
 
@@ -390,6 +405,10 @@ def running(program, path=BASE):
         for process in proctable.processes()
         if process.name == program and path in " ".join(process.argv)
     ]
+
+
+def libvirtd_runs():
+    return any(p.name == "libvirtd" for p in proctable.processes())
 
 
 def points():

@@ -187,7 +187,7 @@ class HostTest(world.StoryTest):
         self.see("error", server)
         fault = self.w.mapping(server, self.share).fault
         self.assertIn("file_backed_memory", fault.message)
-        self.assertIsNone(fault.next_try)
+        self.not_tried_again(fault)
         self.assertEqual([], guest.tags())
         self.stop(server)
         self.see("inactive", server)

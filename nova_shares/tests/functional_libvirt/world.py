@@ -20,6 +20,7 @@ The agent is a process of its own, which is killed and started again.
 import os
 import subprocess
 import sys
+import time
 
 import testtools
 
@@ -112,7 +113,7 @@ class World(cloud.Cloud):
 
     def log(self):
         with open(f"{self.aio.directory}/agent.log") as f:
-            return f.read()[-6000:]
+            return f.read()[-20000:]
 
     def new_server(self, **options):
         server = self.server()
@@ -172,6 +173,13 @@ class StoryTest(testtools.TestCase):
     def fault(self):
         return self.w.mapping(self.server, self.share).fault
 
+    def not_tried_again(self, fault):
+        """Make sure that it is not, over a few intervals of resync."""
+        self.assertIsNone(fault.next_try)
+        before = self.w.log().count("plug failed")
+        time.sleep(2)
+        self.assertEqual(before, self.w.log().count("plug failed"))
+
     def in_error(self):
         """Let Nova say that the server is in error: it runs, and may be
         detached from."""
@@ -188,4 +196,6 @@ class StoryTest(testtools.TestCase):
             lambda: [i for i, _ in self.w.ceph.sessions() if "nova" in i]
             == [],
             lambda: f"sessions: {self.w.ceph.sessions()}",
+            # The one of a client that was killed ends by itself.
+            limit=90,
         )
