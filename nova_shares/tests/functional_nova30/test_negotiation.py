@@ -66,7 +66,8 @@ class TestNegotiation(base.TestCase):
                     for api in (self.nova.plain, self.nova.api)
                 ]
                 theirs, ours = answers
-                self.assertEqual(200, ours[0], path)
+                if method == "GET":
+                    self.assertEqual(200, ours[0], path)
                 self.assertEqual(theirs[0], ours[0])
                 self.assertEqual(theirs[2], ours[2])
                 self.assertEqual(
