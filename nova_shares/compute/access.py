@@ -154,6 +154,15 @@ class Access:
             self._timeout, f"The access rule is still {rule.state}"
         )
 
+    def is_granted(self, m: ShareMapping) -> bool:
+        """Tell whether the recorded rule is there and active, in one look."""
+        rule = self._shares.rule(m.access_id) if m.access_id else None
+        return (
+            rule is not None
+            and rule.state == "active"
+            and rule.access_level == m.access_level
+        )
+
     def _known(
         self, m: ShareMapping, progress: Progress
     ) -> Optional[manila.AccessRule]:

@@ -43,6 +43,8 @@ _LOOKS_FOR_ROW = 4
 _DATABASE_RETRY = 5.0
 #: What a server's key in the queue begins with; a mapping's is its uuid.
 _SERVER = "server:"
+#: And that of a mapping whose access rule alone is looked at.
+_VERIFY = "verify:"
 
 
 class Manager:
@@ -84,9 +86,7 @@ class Manager:
 
         :param verify: look at its access rule too, even if all seems well
         """
-        if verify:
-            self._to_verify.add(uuid)
-        self._add(uuid)
+        self._add(_VERIFY + uuid if verify else uuid)
 
     def server_changed(self, instance_uuid: str) -> None:
         """Have a server's mappings looked at: its guest has changed."""
@@ -94,17 +94,42 @@ class Manager:
 
     def handle(self, key: str, lane: str) -> Optional[float]:
         """Look at what the queue hands out: a mapping or a server."""
-        if not key.startswith(_SERVER):
-            return self.drive(key, lane)
         try:
-            mappings = self._store.list_for_server(key[len(_SERVER) :])
+            if key.startswith(_SERVER):
+                self._look_at_server(key[len(_SERVER) :])
+            elif key.startswith(_VERIFY):
+                self._verify(key[len(_VERIFY) :])
+            else:
+                return self.drive(key, lane)
         except db_exc.DBError as e:
-            LOG.warning("A server waits for the database: %s", e)
+            LOG.warning("%s waits for the database: %s", key, e)
             return _DATABASE_RETRY
-        for m in mappings:
+        return None
+
+    def _look_at_server(self, instance_uuid: str) -> None:
+        for m in self._store.list_for_server(instance_uuid):
             if m.host == self._host:
                 self._add(m.uuid, work.EVENT)
-        return None
+
+    def _verify(self, uuid: str) -> None:
+        """See whether Manila still lets us in; have it mended if not.
+
+        This is no part of a drive: a guest that starts meanwhile must not
+        wait for a slow Manila.
+        """
+        m = self._store.get(uuid)
+        if m is None or m.host != self._host:
+            return
+        context.act_for(m.request_id, m.user_id, m.project_id)
+        try:
+            if _is_settled(m):
+                if self._access.is_granted(m):
+                    return
+                self._to_verify.add(uuid)
+        except exception.ServiceUnavailable as e:
+            LOG.warning("Mapping %s was not verified: %s", uuid, e)
+            return
+        self._add(uuid)
 
     def drive(self, uuid: str, lane: str) -> Optional[float]:
         """Take a mapping as far as it gets without waiting.
@@ -264,8 +289,11 @@ class Manager:
 
 def _needs_manila(m: ShareMapping, progress: compute_access.Progress) -> bool:
     """Tell whether the next steps have to ask Manila."""
-    settled = m.status in (mapping.INACTIVE, mapping.ACTIVE)
-    return progress.verify or not settled
+    return progress.verify or not _is_settled(m)
+
+
+def _is_settled(m: ShareMapping) -> bool:
+    return m.status in (mapping.INACTIVE, mapping.ACTIVE)
 
 
 def _explain(error: Exception) -> tuple[str, bool]:

@@ -208,6 +208,19 @@ class LifeTest(StoryTest):
         self.see(None)
         self.assertEqual(ACTIVE_RULE, self.c.rules(self.share))
 
+    def test_a_rule_that_was_taken_away_is_made_anew(self):
+        self.attached()
+        [rule] = self.c.cloud.rules(self.share)
+        self.c.cloud.deny(rule)
+        cloud.wait_for(
+            lambda: (
+                rule not in self.c.cloud.rules(self.share)
+                and self.c.rules(self.share) == ACTIVE_RULE
+            ),
+            "nobody minds",
+        )
+        self.see("inactive")
+
 
 class SlowRuleTest(StoryTest):
     options = {"policy_timeout": 0.4}
@@ -345,10 +358,16 @@ class HintTest(StoryTest):
 class EventTest(StoryTest):
     def test_a_start_does_not_wait_for_a_slow_manila(self):
         self.attached()
-        self.c.cloud.fail("manila", "share-access-rules", hang=60)
+        self.c.cloud.forget_requests()
+        self.c.cloud.fail("manila", hang=60)
         self.addCleanup(self.c.cloud.clear_faults)
         mapping = self.c.mapping(self.server, self.share)
-        self.c.hint(mapping)
+        cloud.wait_for(
+            lambda: self.c.cloud.requests(
+                "manila", f"share-access-rules/{mapping.access_id}"
+            ),
+            "resync does not look at the rule",
+        )
         for _ in range(10):
             other = self.c.store.insert(
                 dataclasses.replace(
