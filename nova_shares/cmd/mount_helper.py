@@ -212,7 +212,9 @@ def _base(path: str) -> Iterator[int]:
             if number == len(parts):
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o755, dir_fd=fd)
-            fd = _step(fd, part, path)
+            below = _step(fd, part, path)
+            os.close(fd)
+            fd = below
         yield fd
     finally:
         os.close(fd)
@@ -227,7 +229,6 @@ def _step(parent: int, name: str, path: str) -> int:
         )
     except OSError as e:
         raise Refused(f"{path}: {name} can't be opened: {e.strerror}") from e
-    os.close(parent)
     status = os.fstat(fd)
     if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         os.close(fd)
