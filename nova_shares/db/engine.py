@@ -113,7 +113,8 @@ def _connect_args(url: sa.engine.URL, sql_mode: str) -> dict[str, Any]:
     a statement which failed here does not succeed later there.
     """
     if url.drivername == "sqlite":
-        return {"timeout": TIMEOUT, "check_same_thread": False}
+        # SQLite's writers don't queue: one of many may be unlucky for long.
+        return {"timeout": 5 * TIMEOUT, "check_same_thread": False}
     if url.drivername == "mysql+pymysql":
         settings = ["SESSION innodb_lock_wait_timeout = 1"]
         if sql_mode:

@@ -149,7 +149,7 @@ class Base(fixtures.Fixture):
                 return mapping
         return None
 
-    def see(self, server, share, status, limit=10.0):
+    def see(self, server, share, status, limit=30.0):
         """Wait until the user sees a status."""
         wait_for(
             lambda: self.status(server, share) == status,
@@ -208,7 +208,7 @@ class Cloud(Base):
         wait_for(self.aio.agent.queue.is_idle)
 
 
-def wait_for(condition, what="it never came true", limit=10.0):
+def wait_for(condition, what="it never came true", limit=30.0):
     """Wait until a condition holds; the test fails when it never does."""
     end = time.monotonic() + limit
     while not condition():

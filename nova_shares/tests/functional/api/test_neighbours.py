@@ -212,7 +212,8 @@ class TestFewMayWait(base.Case):
         self.message(503, self.world.list("empty"))
         # What waits for nobody is served.
         self.assertEqual(200, self.world.list("stopped2").status_int)
-        self.assertLess(time.monotonic() - began, 1)
+        # Each of the two waited for a second, not for Manila.
+        self.assertLess(time.monotonic() - began, 4)
         fault.clear()
         thread.join()
         self.assertEqual([201], [answer.status_int for answer in answers])
