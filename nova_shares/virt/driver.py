@@ -118,6 +118,9 @@ class Driver(abc.ABC):
 
         A device that nothing serves any more is replaced, if the guest
         lets go of it.
+
+        :raises nova_shares.exception.Conflict: if the guest has stopped
+            meanwhile
         """
 
     @abc.abstractmethod

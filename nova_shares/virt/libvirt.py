@@ -186,7 +186,7 @@ class LibvirtDriver(driver.Driver):
     def plug(self, mapping: ShareMapping) -> None:
         domain = self._find(mapping.instance_uuid)
         if domain is None:
-            raise exception.StepFailed("The guest is not there.")
+            raise exception.Conflict(uuid=mapping.uuid)
         path = self._mounts.path(mapping.uuid)
         for device in _devices(domain):
             if device.source == path and device.tag == mapping.tag:
@@ -207,6 +207,8 @@ class LibvirtDriver(driver.Driver):
                 libvirt.VIR_DOMAIN_AFFECT_LIVE,
             )
         except libvirt.libvirtError as e:
+            if _is_gone(e):
+                raise exception.Conflict(uuid=mapping.uuid) from e
             with _explained("the guest can't be looked at"):
                 xml = domain.XMLDesc()
             raise _refused(e, xml) from e
