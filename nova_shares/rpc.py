@@ -129,7 +129,7 @@ class Hints:
                 return
             caller, mapping = item
             try:
-                client = client or self._client()
+                client = client or get_client(self._conf)
                 client.prepare(server=mapping.host).cast(
                     caller, "look", mapping_uuid=mapping.uuid
                 )
@@ -137,16 +137,6 @@ class Hints:
             except Exception as e:
                 # A broker that is away raises whatever its library has.
                 self._lost(mapping, f"{type(e).__name__}: {e}")
-
-    def _client(self) -> Any:
-        return oslo_messaging.get_rpc_client(
-            get_transport(self._conf),
-            oslo_messaging.Target(
-                exchange=EXCHANGE, topic=TOPIC, version=VERSION
-            ),
-            serializer=_Serializer(),
-            retry=0,
-        )
 
     def _lost(self, mapping: ShareMapping, why: str) -> None:
         LOG.warning(
@@ -156,6 +146,16 @@ class Hints:
             mapping.uuid,
             why,
         )
+
+
+def get_client(conf: cfg.ConfigOpts) -> Any:
+    """Make what casts to agents; a broker that is away is not waited for."""
+    return oslo_messaging.get_rpc_client(
+        get_transport(conf),
+        oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, version=VERSION),
+        serializer=_Serializer(),
+        retry=0,
+    )
 
 
 class _Endpoint:

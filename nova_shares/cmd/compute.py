@@ -26,6 +26,7 @@ from nova_shares import exception
 from nova_shares import virt
 from nova_shares.clients import manila
 from nova_shares.clients import nova
+from nova_shares.compute import check
 from nova_shares.compute import service
 from nova_shares.db import store
 
@@ -45,12 +46,21 @@ def run(args: list[str]) -> int:
     """
     conf = nova_shares_conf.new()
     logging.register_options(conf)
+    conf.register_cli_opt(
+        cfg.BoolOpt(
+            "check",
+            default=False,
+            help="Say what this host lacks, and end: 1 if it lacks anything.",
+        )
+    )
     try:
         nova_shares_conf.load(args, conf=conf)
     except cfg.Error as e:
         print(f"nova-shares-compute: {e}", file=sys.stderr)
         return 1
     logging.setup(conf, "nova-shares-compute")
+    if conf.check:
+        return _check(conf)
     try:
         return _run(conf)
     except (cfg.Error, exception.NovaSharesError) as e:
@@ -73,6 +83,14 @@ def _why(error: Exception) -> str:
             f"{error.data.get('file', 'database-id')}."
         )
     return f"{type(error).__name__}: {error}"
+
+
+def _check(conf: cfg.ConfigOpts) -> int:
+    lacking = 0
+    for well, sentence in check.findings(conf):
+        print(f"{'ok     ' if well else 'MISSING'} {sentence}", flush=True)
+        lacking += not well
+    return 1 if lacking else 0
 
 
 def _run(conf: cfg.ConfigOpts) -> int:

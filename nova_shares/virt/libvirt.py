@@ -20,7 +20,6 @@ the running guest's XML is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-import configparser
 import contextlib
 import shlex
 import time
@@ -40,6 +39,7 @@ from nova_shares.virt import domain_xml
 from nova_shares.virt import driver
 from nova_shares.virt import mount
 from nova_shares.virt import mount_config
+from nova_shares.virt import nova_conf
 from nova_shares.virt import proctable
 
 LOG = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class LibvirtDriver(driver.Driver):
         self._capabilities = Capabilities(
             protocols=self._protocols,
             virtiofs=virtiofs,
-            file_backed_memory=file_backed_memory(self._conf),
+            file_backed_memory=nova_conf.file_backed_memory(self._conf),
         )
         LOG.info("libvirt %d, QEMU %d: %s", version, qemu, self._capabilities)
 
@@ -298,20 +298,6 @@ def _devices(domain: Any) -> list[domain_xml.Filesystem]:
         if _is_gone(e):
             return []
         raise _failed("the guest can't be looked at", e) from e
-
-
-def file_backed_memory(conf: cfg.ConfigOpts) -> bool:
-    """Tell whether all guests of the host have shared memory."""
-    options = conf.hypervisor
-    if options.file_backed_memory != "auto":
-        return bool(options.file_backed_memory == "yes")
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(options.nova_conf)
-        return parser.getint("libvirt", "file_backed_memory", fallback=0) > 0
-    except (OSError, ValueError, configparser.Error) as e:
-        LOG.warning("%s can't be read: %s", options.nova_conf, e)
-        return False
 
 
 def _is_gone(error: libvirt.libvirtError) -> bool:

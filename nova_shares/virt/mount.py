@@ -138,7 +138,7 @@ class Mounts:
         try:
             seen = proctable.is_seen(self.path(uuid))
         except PermissionError:
-            seen = self._call("seen", {"mapping": uuid})["seen"]
+            seen = self.ask_seen(uuid)
         if seen is None:
             raise exception.StepFailed(
                 "No libvirtd or virtqemud is to be seen among the processes."
@@ -150,6 +150,14 @@ class Mounts:
                 "a mount namespace of its own.",
                 retry=False,
             )
+
+    def ask_seen(self, uuid: str) -> Optional[bool]:
+        """Have the helper tell whether libvirt sees a mapping's mount.
+
+        :returns: None: there is no libvirt daemon that it could ask
+        """
+        seen: Optional[bool] = self._call("seen", {"mapping": uuid})["seen"]
+        return seen
 
     def _there(self, uuid: str) -> Optional[proctable.Mount]:
         return proctable.at(proctable.mounts(), self.path(uuid))

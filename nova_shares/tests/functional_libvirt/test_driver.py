@@ -83,9 +83,7 @@ class PlugTest(DriverTest):
         self.assertTrue(self.driver.works(m))
         self.assertTrue(self.driver.is_running(guest.uuid))
         self.assertEqual({m.uuid}, self.driver.mounted())
-        self.assertIn(
-            (self.identity.name, share.path), self.ceph.sessions()
-        )
+        self.assertIn((self.identity.name, share.path), self.ceph.sessions())
         guest.mount("data")
         self.assertEqual(
             (0, "what the share holds"), guest.run("cat /mnt/data/from-host")
@@ -97,9 +95,7 @@ class PlugTest(DriverTest):
         self.driver.plug(m)
         self.assertEqual(["data"], guest.tags())
         # Nothing that a guest has is unmounted.
-        self.assertRaises(
-            exception.StepFailed, self.driver.unmount, m
-        )
+        self.assertRaises(exception.StepFailed, self.driver.unmount, m)
         self.assertRaises(
             exception.StepFailed, self.driver.unmount_leftover, m.uuid
         )

@@ -46,8 +46,8 @@ class HelperTest(testtools.TestCase):
         """Have a shell script stand in for a program."""
         path = os.path.join(self.programs, name)
         with open(path, "w") as f:
-            f.write(f'#!/bin/sh\nfor word; do echo "$word"; done >{self.said}\n')
-            f.write(script)
+            f.write('#!/bin/sh\nfor word; do echo "$word"; done ')
+            f.write(f">{self.said}\n{script}")
         os.chmod(path, 0o755)
         self.useFixture(
             fixtures.MonkeyPatch(

@@ -185,8 +185,10 @@ class KillOthersTest(world.StoryTest):
         (client,) = lab.running("ceph-fuse")
         os.kill(client.pid, signal.SIGKILL)
         wait_for(
-            lambda: [p.pid for p in lab.running("ceph-fuse")]
-            not in ([], [client.pid]),
+            lambda: (
+                [p.pid for p in lab.running("ceph-fuse")]
+                not in ([], [client.pid])
+            ),
             self.w.log,
             30,
         )

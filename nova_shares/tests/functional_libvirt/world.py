@@ -46,9 +46,7 @@ class World(cloud.Cloud):
         self.cloud = self.aio.cloud
         self.cloud.on_power(self._power)
         self._let_manila_rule_ceph()
-        self.config_file = os.path.join(
-            self.aio.directory, "nova-shares.conf"
-        )
+        self.config_file = os.path.join(self.aio.directory, "nova-shares.conf")
         with open(self.config_file, "a") as f:
             f.write(f"[DEFAULT]\nlog_file = {self.aio.directory}/agent.log\n")
             f.write("debug = true\n[compute]\nvirt_driver = libvirt\n")
@@ -195,8 +193,9 @@ class StoryTest(testtools.TestCase):
         self.assertEqual([], self.w.rules())
         self.assertEqual([], self.guest.tags())
         wait_for(
-            lambda: [i for i, _ in self.w.ceph.sessions() if "nova" in i]
-            == [],
+            lambda: (
+                [i for i, _ in self.w.ceph.sessions() if "nova" in i] == []
+            ),
             lambda: f"sessions: {self.w.ceph.sessions()}",
             # The one of a client that was killed ends by itself.
             limit=90,

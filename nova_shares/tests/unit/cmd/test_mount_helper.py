@@ -58,8 +58,10 @@ BAD = (
 )
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=10), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -84,8 +86,9 @@ class MountHelperTest(testtools.TestCase):
             buffer = io.BytesIO(raw)
 
         out = io.StringIO()
-        with contextlib.redirect_stdout(out), fixtures.MonkeyPatch(
-            "sys.stdin", Stdin
+        with (
+            contextlib.redirect_stdout(out),
+            fixtures.MonkeyPatch("sys.stdin", Stdin),
         ):
             code = mount_helper.main([verb], "/nonexistent/helper.conf")
         answer = json.loads(out.getvalue())

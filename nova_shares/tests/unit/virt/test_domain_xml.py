@@ -91,7 +91,8 @@ class DomainXmlTest(testtools.TestCase):
             return domain_xml.has_virtiofsd((first, second, "/nonexistent"))
 
         self.assertFalse(found())
-        told(second, json.dumps({"type": "gpu", "binary": "/bin/sh"}), "g.json")
+        other = json.dumps({"type": "gpu", "binary": "/bin/sh"})
+        told(second, other, "g.json")
         told(second, "{")
         self.assertFalse(found())
         told(second, json.dumps({"type": "fs", "binary": "/nonexistent"}))

@@ -119,8 +119,7 @@ class LocationTest(testtools.TestCase):
         for fstype in ("ceph", "fuse.ceph-fuse"):
             if found.is_mounted_as(fstype, source):
                 self.assertTrue(
-                    re.split("[:=](?=/)", source)[-1].strip("/")
-                    == "volumes/x"
+                    re.split("[:=](?=/)", source)[-1].strip("/") == "volumes/x"
                     or source == found.fuse_name
                 )
 

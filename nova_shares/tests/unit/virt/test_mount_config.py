@@ -32,9 +32,7 @@ class MountConfigTest(testtools.TestCase):
         return mount_config.load(self.path, **how)
 
     def refused(self, text):
-        return str(
-            self.assertRaises(mount_config.BadConfig, self.load, text)
-        )
+        return str(self.assertRaises(mount_config.BadConfig, self.load, text))
 
     def test_without_a_file_the_defaults_hold(self):
         config = mount_config.load(self.path, trusted=True)

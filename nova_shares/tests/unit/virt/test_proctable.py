@@ -118,9 +118,7 @@ class ProcessTest(testtools.TestCase):
             return proctable.Process(pid, 0, read(pid, proc).argv)
 
         self.useFixture(
-            fixtures.MonkeyPatch(
-                "nova_shares.virt.proctable._process", roots
-            )
+            fixtures.MonkeyPatch("nova_shares.virt.proctable._process", roots)
         )
 
 

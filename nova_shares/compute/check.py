@@ -1,0 +1,236 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""nova-shares-compute --check: what this host lacks, in sentences.
+
+It changes nothing but for a queue of its own at the broker, and may be run
+beside a running agent, as the agent's user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import os
+import shlex
+import socket
+import threading
+from typing import Any
+from typing import Callable
+
+from oslo_config import cfg
+from oslo_context import context
+from oslo_utils import uuidutils
+
+from nova_shares import exception
+from nova_shares import rpc
+from nova_shares import virt
+from nova_shares.clients import manila
+from nova_shares.clients import nova
+from nova_shares.db import store as db_store
+from nova_shares.virt import mount
+from nova_shares.virt import mount_config
+from nova_shares.virt import nova_conf
+from nova_shares.virt import proctable
+
+#: Seconds that a broker, a database or a libvirt may take.
+_LIMIT = 10.0
+
+
+def findings(conf: cfg.ConfigOpts) -> Iterator[tuple[bool, str]]:
+    """Look at all that the agent needs, one after the other.
+
+    :returns: pairs of whether it is well, and a sentence
+    """
+    checks: list[Callable[[cfg.ConfigOpts], str]] = [
+        _database,
+        _broker,
+        _manila,
+        _nova,
+        _state,
+    ]
+    if conf.compute.virt_driver == "libvirt":
+        checks += [_host, _libvirt, _ports, _helper, _protocols, _propagation]
+    for check in checks:
+        try:
+            yield True, check(conf)
+        except (Missing, nova_conf.Unreadable) as e:
+            yield False, str(e)
+        except Exception as e:
+            name = check.__name__.strip("_")
+            yield False, f"The {name} can't be used: {_short(e)}"
+
+
+class Missing(Exception):
+    """The sentence that says what is missing."""
+
+
+def _database(conf: cfg.ConfigOpts) -> str:
+    found = _within(db_store.Store.from_conf(conf).database_id)
+    return f"The database answers, its id is {found}."
+
+
+def _broker(conf: cfg.ConfigOpts) -> str:
+    """Send a hint to ourselves, by a queue that no agent has."""
+    host, wanted = f"{conf.host}.check", uuidutils.generate_uuid()
+    heard = threading.Event()
+
+    def look(uuid: str) -> None:
+        if uuid == wanted:
+            heard.set()
+
+    server = rpc.get_server(conf, host, look)
+    _within(server.start)
+    client = rpc.get_client(conf).prepare(server=host)
+    try:
+        _within(
+            lambda: client.cast(
+                context.RequestContext(), "look", mapping_uuid=wanted
+            )
+        )
+        if not heard.wait(_LIMIT):
+            raise Missing("The broker took a message and did not deliver it.")
+    finally:
+        # A broker that is away is dialled again and again.
+        threading.Thread(target=server.stop, daemon=True).start()
+    return "The broker delivers what is sent to this host."
+
+
+def _manila(conf: cfg.ConfigOpts) -> str:
+    manila.Shares(conf).rule(uuidutils.generate_uuid())
+    return "Manila answers, and knows our service user."
+
+
+def _nova(conf: cfg.ConfigOpts) -> str:
+    try:
+        nova.rest_servers(conf).find(uuidutils.generate_uuid())
+    except exception.ServerNotFound:
+        return "Nova answers, and knows our service user."
+    raise Missing("Nova knows a server that can't be.")
+
+
+def _state(conf: cfg.ConfigOpts) -> str:
+    os.makedirs(conf.state_path, exist_ok=True)
+    if not os.access(conf.state_path, os.W_OK | os.X_OK):
+        raise Missing(f"state_path, {conf.state_path}, can't be written.")
+    return f"state_path, {conf.state_path}, can be written."
+
+
+def _host(conf: cfg.ConfigOpts) -> str:
+    theirs = nova_conf.read(conf.hypervisor.nova_conf).get(
+        "DEFAULT", "host", fallback=socket.gethostname()
+    )
+    if theirs != conf.host:
+        raise Missing(
+            f"Our host is {conf.host} and nova-compute's is {theirs}: "
+            "they must be the same."
+        )
+    return f"Our host is nova-compute's, {theirs}."
+
+
+def _libvirt(conf: cfg.ConfigOpts) -> str:
+    driver = virt.load(conf)
+    try:
+        told = driver.capabilities()
+    finally:
+        driver.close()
+    if not told.virtiofs:
+        raise Missing(
+            "Guests can't have virtiofs devices: that wants libvirt 9.0, "
+            "QEMU 7.2 and a virtiofsd, or later ones."
+        )
+    if not told.file_backed_memory:
+        return (
+            "Guests can have virtiofs devices, those with huge pages alone: "
+            "[libvirt] file_backed_memory is not set in nova.conf."
+        )
+    return "Guests can have virtiofs devices, and all have shared memory."
+
+
+def _ports(conf: cfg.ConfigOpts) -> str:
+    ports = nova_conf.read(conf.hypervisor.nova_conf).getint(
+        "libvirt", "num_pcie_ports", fallback=0
+    )
+    if not ports:
+        raise Missing(
+            "[libvirt] num_pcie_ports is not set in nova.conf: a q35 guest "
+            "has no free port for a share."
+        )
+    return f"q35 guests have {ports} PCI ports, for all that is plugged."
+
+
+def _helper(conf: cfg.ConfigOpts) -> str:
+    options = conf.hypervisor
+    mounts = mount.Mounts(
+        mount_config.load(options.mount_helper_config),
+        shlex.split(options.mount_helper),
+    )
+    try:
+        libvirt = mounts.ask_seen(uuidutils.generate_uuid())
+    except exception.StepFailed as e:
+        raise Missing(f"{e.message} Is it in sudoers?") from e
+    if libvirt is None:
+        raise Missing(
+            "The mount helper sees no libvirtd or virtqemud: it must share "
+            "their process and mount namespaces."
+        )
+    return "The mount helper runs as root, and sees libvirt's mounts."
+
+
+def _protocols(conf: cfg.ConfigOpts) -> str:
+    config = mount_config.load(conf.hypervisor.mount_helper_config)
+    found = mount.protocols(config)
+    if not found:
+        raise Missing(
+            "There is a client neither of NFS (nfs-common) nor of CephFS "
+            "(ceph-common, or ceph-fuse)."
+        )
+    return f"Shares can be mounted of {' and '.join(found)}."
+
+
+def _propagation(conf: cfg.ConfigOpts) -> str:
+    base = mount_config.load(conf.hypervisor.mount_helper_config).base
+    if not proctable.is_shared(proctable.mounts(), base):
+        raise Missing(
+            f"Mounts below {base} are private: a guest keeps what was "
+            "mounted when it started, whatever is unmounted. Either this is "
+            "a sandbox, or the host wants mount --make-rshared /."
+        )
+    return f"Mounts below {base} are undone for guests, too."
+
+
+def _within(action: Callable[[], Any]) -> Any:
+    """Do what may hang, for so long.
+
+    :raises Missing: after that
+    """
+    result: list[Any] = []
+
+    def act() -> None:
+        try:
+            result.append((action(), None))
+        except Exception as e:
+            result.append((None, e))
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(_LIMIT)
+    if not result:
+        raise TimeoutError(f"no answer within {_LIMIT:g} seconds")
+    value, error = result[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]:.300}"
