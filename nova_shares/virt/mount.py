@@ -84,17 +84,19 @@ class Mounts:
     def is_mounted(self, m: ShareMapping) -> bool:
         """Tell whether the mapping's share is mounted, and its client lives.
 
-        :raises nova_shares.exception.StepFailed: if something else is there
+        Something else that is mounted there is not it; the helper will not
+        mount over that.
         """
         mount = self._there(m.uuid)
         if mount is None:
             return False
-        if not _place(m).is_mounted_as(mount.fstype, mount.source):
-            raise exception.StepFailed(
-                f"{mount.source} is mounted on {mount.target} where the "
-                "share should be."
-            )
-        return not self._is_dead(mount)
+        try:
+            place = location.parse(m.share_proto, m.export_location)
+        except location.BadLocation:
+            return False
+        return place.is_mounted_as(
+            mount.fstype, mount.source
+        ) and not self._is_dead(mount)
 
     def is_dead(self, m: ShareMapping) -> bool:
         """Tell whether there is a mount whose client has died."""
@@ -105,7 +107,12 @@ class Mounts:
         self, m: ShareMapping, identity: Optional[driver.CephxIdentity]
     ) -> None:
         """Mount; a mount whose client has died is replaced."""
-        _place(m)
+        try:
+            location.parse(m.share_proto, m.export_location)
+        except location.BadLocation as e:
+            raise exception.StepFailed(
+                f"The export location can't be mounted. {e}", retry=False
+            ) from e
         document = {
             "mapping": m.uuid,
             "protocol": m.share_proto,
@@ -191,12 +198,3 @@ class Mounts:
         if "error" in answer:
             raise exception.StepFailed(str(answer["error"]))
         return answer
-
-
-def _place(m: ShareMapping) -> location.Location:
-    try:
-        return location.parse(m.share_proto, m.export_location)
-    except location.BadLocation as e:
-        raise exception.StepFailed(
-            f"The export location can't be mounted. {e}", retry=False
-        ) from e
