@@ -40,6 +40,8 @@ def list_rules() -> list[policy.RuleDefault]:
 
 #: Seconds after which a changed policy file is in force at the latest.
 REREAD_AFTER = 1.0
+#: How many decisions are remembered until then.
+_REMEMBERED = 1000
 
 
 class Policy:
@@ -51,6 +53,8 @@ class Policy:
         self.enforcer = policy.Enforcer(conf, use_conf=False)
         self._lock = threading.Lock()
         self._read_again = 0.0
+        self._decided: dict[object, bool] = {}
+        self._may_remember = False
         # oslo.policy's own set_defaults() would change Nova's options too.
         conf.set_default("policy_dirs", [], group="oslo_policy")
         if "enforce_scope" in conf.oslo_policy:
@@ -68,12 +72,8 @@ class Policy:
 
         :raises nova_shares.exception.NotAllowed: if not
         """
-        self._reread()
-        target = {"project_id": project_id}
-        try:
-            self.enforcer.authorize(rule, target, caller, do_raise=True)
-        except (policy.PolicyNotAuthorized, policy.InvalidScope):
-            raise exception.NotAllowed(rule=rule) from None
+        if not self.allows(caller, rule, project_id):
+            raise exception.NotAllowed(rule=rule)
 
     def allows(
         self,
@@ -82,11 +82,29 @@ class Policy:
         project_id: Optional[str],
     ) -> bool:
         """Tell whether ``caller`` may do ``rule`` in the project."""
+        self._reread()
+        credentials = dict(caller.to_policy_values())
+        key = rule, project_id, repr(sorted(credentials.items()))
+        allowed = self._decided.get(key)
+        if allowed is None:
+            allowed = self._decide(caller, rule, project_id)
+            if self._may_remember and len(self._decided) < _REMEMBERED:
+                self._decided[key] = allowed
+        return allowed
+
+    def _decide(
+        self,
+        caller: context.RequestContext,
+        rule: str,
+        project_id: Optional[str],
+    ) -> bool:
+        target = {"project_id": project_id}
         try:
-            self.authorize(caller, rule, project_id)
-        except exception.NotAllowed:
+            return bool(
+                self.enforcer.authorize(rule, target, caller, do_raise=True)
+            )
+        except (policy.PolicyNotAuthorized, policy.InvalidScope):
             return False
-        return True
 
     def _reread(self) -> None:
         if time.monotonic() < self._read_again:
@@ -97,6 +115,12 @@ class Policy:
                 self.enforcer.load_rules()
             finally:
                 self.enforcer.use_conf = False
+            # Somebody else may have been asked by a decision.
+            rules = map(str, self.enforcer.rules.values())
+            self._may_remember = not any(
+                "http:" in rule or "https:" in rule for rule in rules
+            )
+            self._decided = {}
             self._read_again = time.monotonic() + REREAD_AFTER
 
 

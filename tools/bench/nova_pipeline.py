@@ -91,9 +91,9 @@ def memory(api):
 
 def make_cases(cloud):
     token = cloud.cloud.token_of("member", "demo")
-    shares = [cloud.share() for _ in range(20)]
     cases = []
     for name, api in (("in-tree", cloud.plain), ("ours", cloud.api)):
+        shares = [cloud.share() for _ in range(20)]
         one, twenty, none = (cloud.server() for _ in range(3))
         cloud.attach(one, shares[0], url=api.url)
         for share in shares:
@@ -121,33 +121,36 @@ def one_pass(cases):
     return {case.name: statistics.median(case.times) for case in cases}
 
 
+def measure(cloud, passes):
+    """Measure, and print it all."""
+    cases = make_cases(cloud)
+    for case in cases:
+        for _ in range(30):
+            case.send()
+    before = memory(cloud.plain), memory(cloud.api)
+    found = [one_pass(cases) for _ in range(passes)]
+    print(f"Nova {cloud.version}: medians of {passes} passes")
+    print(f"{'':26}unrouted      ms  requests/s of 8 clients")
+    for case in cases:
+        side = case.name.rpartition(" ")[2]
+        ratio = statistics.median(
+            f[case.name] / f[f"unrouted {side}"] for f in found
+        )
+        ms = statistics.median(f[case.name] for f in found) * 1000
+        rate = statistics.median(case.rate() for _ in range(passes))
+        print(f"  {case.name:24}{ratio:8.2f}{ms:8.2f}{rate:12.1f}")
+    after = memory(cloud.plain), memory(cloud.api)
+    print("memory of a worker, MiB: without us, with us")
+    print(f"  after some requests     {before[0]:8.0f}{before[1]:8.0f}")
+    print(f"  after all of them       {after[0]:8.0f}{after[1]:8.0f}")
+
+
 def main():
     passes = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     # Kept connections, as behind a production front end.
     kept = ("--http-keepalive=75", "--http-auto-chunked", "--http")
     with nova.Nova(kept) as cloud:
-        print(f"Nova {cloud.version}; memory of a worker, MiB:")
-        cases = make_cases(cloud)
-        for case in cases:
-            for _ in range(30):
-                case.send()
-        base = memory(cloud.plain), memory(cloud.api)
-        print(f"  started: in-tree {base[0]:.0f}, ours {base[1]:.0f}")
-        found = [one_pass(cases) for _ in range(passes)]
-        print(f"\nmedians of {passes} passes; times unrouted; ms")
-        for case in cases:
-            side = case.name.rpartition(" ")[2]
-            ratio = statistics.median(
-                f[case.name] / f[f"unrouted {side}"] for f in found
-            )
-            ms = statistics.median(f[case.name] for f in found) * 1000
-            print(f"  {case.name:24}{ratio:6.2f}{ms:8.2f}")
-        print("\nrequests a second, 8 clients; median")
-        for case in cases:
-            rates = [case.rate() for _ in range(passes)]
-            print(f"  {case.name:24}{statistics.median(rates):8.1f}")
-        now = memory(cloud.plain), memory(cloud.api)
-        print(f"\nmemory at the end: in-tree {now[0]:.0f}, ours {now[1]:.0f}")
+        measure(cloud, passes)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ send_service_user_token = true
 [manila]
 {auth}
 service_type = shared-file-system
+share_apply_policy_timeout = 60
 [compute]
 resource_provider_association_refresh = 0
 [filter_scheduler]
