@@ -41,6 +41,7 @@ from nova_shares.db import migrations
 from nova_shares.db import store as db_store
 from nova_shares.devcloud import server as devcloud_server
 from nova_shares.devcloud import state
+from nova_shares.mapping import ShareMapping
 from nova_shares.tests.functional_nova import stubs
 from nova_shares.virt import fake
 
@@ -142,6 +143,8 @@ endpoint_override = {nova}/v2.1
 {auth}
 [manila]
 {auth}
+[api]
+serve = always
 [compute]
 heartbeat_interval = 1
 resync_interval = 1
@@ -267,9 +270,7 @@ class Nova(fixtures.Fixture):
         self._start_services()
         self.plain = self.start_api("plain", self.paste_file).wait()
         self.nova_url = f"http://127.0.0.1:{free_port()}"
-        self.api = self.start_filtered(
-            "filtered", "[api]\nserve = always\n"
-        ).wait()
+        self.api = self.start_filtered("filtered").wait()
         self._target = self.api.url
         self.clouds = self._write_clouds(served)
         self._start_agent()
@@ -357,6 +358,33 @@ class Nova(fixtures.Fixture):
             f"UPDATE instances SET {names} WHERE uuid = %s",
             *columns.values(),
             server,
+        )
+
+    def make_database(self):
+        """Make a database of ours, with nothing in it; returns its URL."""
+        name = f"ours_{uuid.uuid4().hex[:8]}"
+        self._make_database(name, "utf8mb4")
+        url = f"{self.fields()['mysql']}_{name}"
+        conf = nova_shares_conf.load(files=[])
+        conf.set_override("connection", url, group="database")
+        migrations.sync(conf)
+        return url
+
+    def insert(self, url, server, share):
+        """Put a mapping into a database of :meth:`make_database`."""
+        conf = nova_shares_conf.load(files=[])
+        conf.set_override("connection", url, group="database")
+        db_store.Store.from_conf(conf).insert(
+            ShareMapping(
+                uuid=str(uuid.uuid4()),
+                instance_uuid=server,
+                project_id=self.cloud.projects["demo"].id,
+                host=HOST,
+                share_id=share,
+                share_proto="NFS",
+                export_location="192.0.2.1:/share",
+                tag=share,
+            )
         )
 
     def share(self, **fields):
@@ -559,16 +587,17 @@ class Nova(fixtures.Fixture):
             return cursor.fetchall()
 
     def _make_databases(self):
-        for name in ("api", "cell0", "cell1", "placement", "ours"):
-            database = f"{self.name}_{name}"
-            charset = "utf8mb4" if name == "ours" else "utf8mb3"
-            self.sql(
-                f"CREATE DATABASE {database} CHARACTER SET {charset}",
-                database=None,
-            )
-            self.addCleanup(
-                self.sql, f"DROP DATABASE {database}", database=None
-            )
+        for name in ("api", "cell0", "cell1", "placement"):
+            self._make_database(name, "utf8mb3")
+        self._make_database("ours", "utf8mb4")
+
+    def _make_database(self, name, charset):
+        database = f"{self.name}_{name}"
+        self.sql(
+            f"CREATE DATABASE {database} CHARACTER SET {charset}",
+            database=None,
+        )
+        self.addCleanup(self.sql, f"DROP DATABASE {database}", database=None)
 
     def _make_vhost(self):
         # Nova's queues have the same names in every cloud.

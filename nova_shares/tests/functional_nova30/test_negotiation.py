@@ -190,6 +190,14 @@ class TestNegotiation(base.TestCase):
         )
         self.assertEqual(200, response.status_code, response.text)
 
+    def test_auto(self):
+        api = self.filtered("[api]\nserve = auto\n")
+        path = f"/servers/{self.stopped()}/shares"
+        response = self.ask("GET", path, url=api.url)
+        self.assertEqual(200, response.status_code, response.text)
+        response = self.ask("GET", "/servers", url=api.url)
+        self.assertEqual(200, response.status_code, response.text)
+
     def test_never(self):
         api = self.filtered("[api]\nserve = never\n")
         path = f"/servers/{self.stopped()}/shares"
