@@ -147,9 +147,9 @@ def removed(text: str) -> str:
     for line in lines:
         header = _HEADER.match(line)
         if header:
-            section = header[1]
-            if _is_ours(section) and kept and not kept[-1].strip():
-                # The empty line that stands before a section of ours.
+            before, section = section, header[1]
+            if _is_ours(section) and not _is_ours(before):
+                # The empty line that stands before our sections.
                 kept.pop()
         around = _AROUND.get(section)
         if _is_ours(section) or (
