@@ -50,15 +50,15 @@ class StoryTest(testtools.TestCase):
         self.assertEqual("active", rule["state"])
         return rule
 
-    def fault(self, server, share):
-        """Wait for a fault that says something; returns what it says."""
+    def fault(self, server, share, says):
+        """Wait for a fault that says something."""
 
-        def fault():
+        def message():
             mapping = self.c.mapping(server, share)
-            return mapping and mapping.fault
+            fault = mapping and mapping.fault
+            return fault.message if fault else ""
 
-        cloud.wait_for(fault, "no fault", 60)
-        return fault().message
+        cloud.wait_for(lambda: says in message(), message, 60)
 
     def audit(self, *options):
         """Run the audit; returns its exit code and what it found."""

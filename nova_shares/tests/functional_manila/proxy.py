@@ -50,6 +50,8 @@ class Proxy(fixtures.Fixture):
         http = wsgi.Server(("127.0.0.1", 0), app, numthreads=16)
         http.shutdown_timeout = 1
         http.expiration_interval = 0.1
+        # A service that is away is no news.
+        http.error_log = lambda *args, **kwargs: None
         http.prepare()
         self.url = f"http://127.0.0.1:{http.bind_addr[1]}"
         thread = threading.Thread(target=http.serve, daemon=True)

@@ -1,0 +1,185 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Manila stopped in the middle, or changed behind our back."""
+
+from nova_shares.tests.functional import cloud
+from nova_shares.tests.functional_manila import base
+
+
+class OutageTest(base.StoryTest):
+    options = {"options": "[compute]\nretry_interval_max = 1\n"}
+
+    def test_manila_share_stopped_and_started_again(self):
+        share = self.c.share()
+        go_on = self.c.pause("manila-share")
+        self.assertEqual(201, self.c.attach(self.server, share))
+        cloud.wait_for(lambda: self.c.rules(share), "no rule", 30)
+        self.assertEqual("attaching", self.c.status(self.server, share))
+        go_on()
+        self.c.see(self.server, share, "inactive")
+        self.exact()
+        go_on = self.c.pause("manila-share")
+        self.assertEqual(200, self.c.detach(self.server, share))
+        cloud.wait_for(
+            lambda: self.c.rules(share)[0]["state"] != "active",
+            "never denied",
+            30,
+        )
+        self.assertEqual("detaching", self.c.status(self.server, share))
+        go_on()
+        self.c.see(self.server, share, None)
+        self.exact(share)
+
+    def test_manila_share_is_away_for_longer_than_we_wait(self):
+        self.c.stop_agent()
+        conf = self.c.configure(
+            "agent", "[manila]\nshare_apply_policy_timeout = 0.5\n"
+        )
+        self.c.agent = self.c.make_agent(conf, self.c.hypervisor)
+        share = self.c.share()
+        go_on = self.c.pause("manila-share")
+        self.assertEqual(201, self.c.attach(self.server, share))
+        self.fault(self.server, share, "queued_to_apply")
+        self.assertEqual(200, self.c.detach(self.server, share))
+        self.fault(self.server, share, "queued_to_deny")
+        go_on()
+        self.c.see(self.server, share, None)
+        self.exact(share)
+
+    def test_manila_api_stopped_and_started_again(self):
+        share = self.attached()
+        self.c.service("stop", "manila-api")
+        self.addCleanup(self.c.service, "start", "manila-api")
+        other = self.c.server()
+        self.assertEqual(503, self.c.attach(other, share))
+        self.assertIsNone(self.c.mapping(other, share))
+        self.assertEqual(200, self.c.detach(self.server, share))
+        self.fault(self.server, share, "shared file system")
+        self.c.service("start", "manila-api")
+        self.c.see(self.server, share, None)
+        self.exact(share)
+
+
+class ChangeTest(base.StoryTest):
+    def test_a_rule_that_an_admin_removes_is_granted_again(self):
+        share = self.attached()
+        gone = self.c.remove_rule(share)
+        cloud.wait_for(lambda: self.c.rules(share), "not granted again", 60)
+        cloud.wait_for(
+            lambda: self.c.rules(share)[0]["state"] == "active", limit=60
+        )
+        self.assertNotEqual(gone, self.only_rule(share)["id"])
+        self.c.see(self.server, share, "inactive")
+        cloud.wait_for(
+            lambda: (
+                self.c.mapping(self.server, share).access_id
+                == self.only_rule(share)["id"]
+            )
+        )
+        self.exact()
+
+    def test_a_share_that_is_gone_is_detached(self):
+        share = self.attached()
+        self._delete(share)
+        cloud.wait_for(
+            lambda: self.c.status(self.server, share) == "error", limit=60
+        )
+        self.fault(self.server, share, "no such share")
+        self.detached(self.server, share)
+        self.exact()
+
+    def _delete(self, share):
+        admin = self.c.manila("admin")
+        for lock in self.c.locks():
+            admin.delete(f"/resource-locks/{lock['id']}")
+        admin.post(f"/shares/{share}/action", json={"force_delete": None})
+        cloud.wait_for(
+            lambda: admin.get(f"/shares/{share}").status_code == 404,
+            "not deleted",
+            60,
+        )
+
+    def test_a_share_in_error_is_detached(self):
+        share = self.attached()
+        reset = {"reset_status": {"status": "error"}}
+        self.c.manila("admin").post(f"/shares/{share}/action", json=reset)
+        self.detached(self.server, share)
+        self.exact(share)
+
+    def test_a_rule_of_somebody_else_is_in_the_way(self):
+        for level in ("rw", "ro"):
+            share = self.c.share()
+            theirs = self.c.allow("member", share, level=level)
+            rule = theirs.json()["access"]["id"]
+            self.assertEqual(201, self.c.attach(self.server, share))
+            self.fault(self.server, share, "not ours")
+            self.c.see(self.server, share, "error")
+            self.assertEqual([rule], [r["id"] for r in self.c.rules(share)])
+            self.detached(self.server, share)
+            self.assertEqual([rule], [r["id"] for r in self.c.rules(share)])
+            self.assertEqual([], self.c.locks())
+        self.assertEqual(201, self.c.attach(self.server, share))
+        self.fault(self.server, share, "not ours")
+        self.c.deny("member", share, rule)
+        self.c.see(self.server, share, "inactive")
+        self.exact()
+
+    def test_our_own_rule_without_locks_is_made_anew(self):
+        share = self.c.share()
+        half = self.c.allow(
+            self.c.user, share, metadata={"made_by": "nova_shares"}
+        ).json()["access"]["id"]
+        self.attached(self.server, share)
+        self.assertNotEqual(half, self.only_rule(share)["id"])
+        self.exact()
+
+    def test_a_rule_in_error_is_made_anew(self):
+        share = self.attached()
+        first = self.only_rule(share)["id"]
+        self.c.stop_agent()
+        broken = self.c.manila_sql(
+            "UPDATE share_instance_access_map SET state = 'error'"
+            " WHERE access_id = :rule",
+            rule=first,
+        )
+        self.assertEqual(1, broken)
+        self.c.start_agent()
+        cloud.wait_for(
+            lambda: (
+                [r["state"] for r in self.c.rules(share) if r["id"] != first]
+                == ["active"]
+            ),
+            "not made anew",
+            60,
+        )
+        self.c.see(self.server, share, "inactive")
+        cloud.wait_for(
+            lambda: self.c.mapping(self.server, share).access_id != first
+        )
+        self.exact()
+
+    def test_a_place_that_has_moved_is_found(self):
+        share = self.attached()
+        new = "192.0.2.99:/moved"
+        self.c.manila_sql(
+            "UPDATE share_instance_export_locations SET path = :path"
+            " WHERE share_instance_id IN"
+            " (SELECT id FROM share_instances WHERE share_id = :share)",
+            path=new,
+            share=share,
+        )
+        self.c.hypervisor.fail("mount", "no such export", 1)
+        self.c.act(self.server, "os-start")
+        self.c.see(self.server, share, "active")
+        mapping = self.c.mapping(self.server, share)
+        self.assertEqual(new, mapping.export_location)
+        self.assertEqual({mapping.uuid: new}, self.c.hypervisor.mounts())
