@@ -50,7 +50,7 @@ KEYSTONE = os.environ.get(
 )
 MANILA = os.environ.get("NOVA_SHARES_TEST_MANILA", "http://127.0.0.1:38786")
 #: Where tools/manila-services.sh has its files.
-SERVICES = os.environ.get("NOVA_SHARES_TEST_MANILA_DIR", ".manila")
+SERVICES = os.environ.get("NOVA_SHARES_TEST_MANILA_DIR", ".tox/manila")
 RABBIT = os.environ.get(
     "NOVA_SHARES_TEST_RABBIT",
     "rabbit://nova_shares:nova_shares@127.0.0.1:5672/",
