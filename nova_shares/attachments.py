@@ -40,7 +40,9 @@ from nova_shares import rpc
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.db import store as db_store
+from nova_shares.mapping import Attachment
 from nova_shares.mapping import ShareMapping
+from nova_shares.mapping import Shown
 from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
@@ -101,7 +103,7 @@ class Attachments:
         caller: context.RequestContext,
         server_id: str,
         find_server: nova.FindServer,
-    ) -> list[ShareMapping]:
+    ) -> list[Attachment]:
         """List a server's mappings, oldest first.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
@@ -115,7 +117,7 @@ class Attachments:
         server_id: str,
         share_id: str,
         find_server: nova.FindServer,
-    ) -> ShareMapping:
+    ) -> Attachment:
         """Get the mapping of a share to a server.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
@@ -178,7 +180,7 @@ class Attachments:
         """
         server = self._find(caller, rules.DELETE, server_id, find_server)
         self._check_state(caller, server, "delete share", _DETACHABLE)
-        mappings = self.store.list_for_server(server.id)
+        mappings = self.store.attachments(server.id)
         found = _with_share(mappings, share_id)
         unwanted = self.store.want_detached(found.uuid)
         if unwanted is None:
@@ -207,14 +209,14 @@ class Attachments:
                 return
         except exception.ServerNotFound:
             LOG.debug("Server %s is gone already", server_id)
-        for found in self.store.list_for_server(server_id.lower()):
+        for found in self.store.attachments(server_id.lower()):
             unwanted = self.store.want_detached(found.uuid)
             if unwanted is not None:
                 _log_wanted(unwanted)
                 self._hints.look(caller, unwanted)
 
     def sees_admin_fields(
-        self, caller: context.RequestContext, seen: ShareMapping
+        self, caller: context.RequestContext, seen: Shown
     ) -> bool:
         """Tell whether ``caller`` may see all of a mapping."""
         return self.policy.allows(caller, rules.ADMIN_FIELDS, seen.project_id)
@@ -225,9 +227,9 @@ class Attachments:
         rule: str,
         server_id: str,
         find_server: nova.FindServer,
-    ) -> list[ShareMapping]:
+    ) -> list[Attachment]:
         _check_server_id(server_id)
-        mappings = self.store.list_for_server(server_id.lower())
+        mappings = self.store.attachments(server_id.lower())
         if mappings:
             # The rows name the project: nobody else needs to be asked.
             self.policy.authorize(caller, rule, mappings[0].project_id)
@@ -350,7 +352,7 @@ def _check_server_id(server_id: str) -> None:
         raise exception.ServerNotFound(server_id=server_id)
 
 
-def _with_share(mappings: list[ShareMapping], share_id: str) -> ShareMapping:
+def _with_share(mappings: list[Attachment], share_id: str) -> Attachment:
     for candidate in mappings:
         if candidate.share_id == share_id.lower():
             return candidate

@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from typing import NamedTuple
 from typing import Optional
+from typing import Union
 
 #: What the user wants of a mapping; written by the API alone.
 ATTACHED = "attached"
@@ -112,6 +114,20 @@ class Fault:
     next_try: Optional[datetime.datetime] = None
 
 
+class Attachment(NamedTuple):
+    """As much of a mapping as its users may see, and no more.
+
+    Every list and show reads these, and each field costs time.
+    """
+
+    uuid: str
+    project_id: str
+    share_id: str
+    status: str
+    tag: str
+    export_location: str
+
+
 @dataclasses.dataclass(frozen=True)
 class ShareMapping:
     """One share of a server, as the database has it.
@@ -143,6 +159,10 @@ class ShareMapping:
     id: Optional[int] = None
     created_at: Optional[datetime.datetime] = None
     updated_at: Optional[datetime.datetime] = None
+
+
+#: What can be shown to a user.
+Shown = Union[Attachment, ShareMapping]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,7 +37,7 @@ from nova_shares.api import microversion
 from nova_shares.api import serving as api_serving
 from nova_shares.attachments import Attachments
 from nova_shares.clients import nova
-from nova_shares.mapping import ShareMapping
+from nova_shares.mapping import Attachment
 from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Guard:
 
     def _mappings(
         self, environ: dict[str, Any], server_id: str
-    ) -> list[ShareMapping]:
+    ) -> list[Attachment]:
         if (
             environ.get("nova.context") is None
             or not uuidutils.is_uuid_like(server_id)
@@ -129,7 +129,7 @@ class Guard:
         ):
             return []
         store = self._attachments().store
-        return store.list_for_server(server_id.lower())
+        return store.attachments(server_id.lower())
 
     def _delete(
         self, environ: dict[str, Any], start_response: Any, server_id: str

@@ -17,15 +17,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nova_shares.mapping import ShareMapping
+from nova_shares.mapping import Shown
 
 
-def index(mappings: Iterable[ShareMapping]) -> dict[str, Any]:
+def index(mappings: Iterable[Shown]) -> dict[str, Any]:
     """Make the body of a list."""
     return {"shares": [_share(mapping) for mapping in mappings]}
 
 
-def show(mapping: ShareMapping, admin_fields: bool) -> dict[str, Any]:
+def show(mapping: Shown, admin_fields: bool) -> dict[str, Any]:
     """Make the body of a show and of an attach.
 
     :param admin_fields: whether the caller may see all of it
@@ -37,7 +37,7 @@ def show(mapping: ShareMapping, admin_fields: bool) -> dict[str, Any]:
     return {"share": share}
 
 
-def _share(mapping: ShareMapping) -> dict[str, str]:
+def _share(mapping: Shown) -> dict[str, str]:
     return {
         "share_id": mapping.share_id,
         "status": mapping.status,

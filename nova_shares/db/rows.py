@@ -41,21 +41,8 @@ _PLAIN = tuple(
 )
 #: What a row is selected as for :func:`to_mapping`.
 COLUMNS = [models.share_mappings.c[name] for name in (*_PLAIN, *_APART)]
-
-
-#: Enough for what users see. Each column costs time, the times most of it,
-#: and this is selected with every list and show of a user.
-SEEN = [
-    column
-    for column in COLUMNS
-    if column.name
-    not in (*_APART, "id", "user_id", "request_id", "access_level")
-]
-_SEEN_NAMES = tuple(column.name for column in SEEN)
-
-
-def to_seen_mapping(row: Any) -> m.ShareMapping:
-    return m.ShareMapping(**dict(zip(_SEEN_NAMES, row)))
+#: What a row is selected as for a :class:`nova_shares.mapping.Attachment`.
+ATTACHMENT = [models.share_mappings.c[name] for name in m.Attachment._fields]
 
 
 def to_mapping(row: Any) -> m.ShareMapping:

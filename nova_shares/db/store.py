@@ -49,7 +49,7 @@ _NO_FAULT = {
 }
 #: Made once, since every list and show of a user is this statement.
 _OF_SERVER = (
-    sa.select(*rows.SEEN)
+    sa.select(*rows.ATTACHMENT)
     .where(_MAPPINGS.c.instance_uuid == sa.bindparam("server"))
     .order_by(_MAPPINGS.c.id)
 )
@@ -84,13 +84,10 @@ class Store:
 
     # What the API calls.
 
-    def list_for_server(self, instance_uuid: str) -> list[m.ShareMapping]:
-        """List the mappings of a server, oldest first.
-
-        They come without fault, times, and who asked for them.
-        """
+    def attachments(self, instance_uuid: str) -> list[m.Attachment]:
+        """List what users see of a server's mappings, oldest first."""
         answer = self._execute(_OF_SERVER, {"server": instance_uuid})
-        return [rows.to_seen_mapping(row) for row in answer.rows]
+        return [m.Attachment._make(row) for row in answer.rows]
 
     def any_mapping(self) -> bool:
         """Tell whether there is any mapping at all."""
@@ -139,6 +136,10 @@ class Store:
         return self.get(uuid) if self._changed(statement) else None
 
     # What the agent calls.
+
+    def list_for_server(self, instance_uuid: str) -> list[m.ShareMapping]:
+        """List the mappings of a server, oldest first."""
+        return self._mappings(_MAPPINGS.c.instance_uuid == instance_uuid)
 
     def list_for_host(self, host: str) -> list[m.ShareMapping]:
         """List the mappings of the servers of a host, oldest first."""

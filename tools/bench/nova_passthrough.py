@@ -13,7 +13,7 @@
 
 """Measures what our filters cost a request of Nova's that is not ours.
 
-usage: OS_NOVA_CONFIG_DIR=... nova_passthrough.py TOKEN
+usage: OS_NOVA_CONFIG_DIR=... TOKEN=... nova_passthrough.py
 
 Run by Nova's Python, in one process with its real pipeline; nova_pipeline.py
 beside this does. CPU time, not wall time: of the whole pipeline for a path
@@ -24,6 +24,7 @@ does nothing.
 from __future__ import annotations
 
 import io
+import os
 import statistics
 import sys
 import time
@@ -85,7 +86,7 @@ def cpu(work, count):
 
 
 def main():
-    token = sys.argv[1]
+    token = os.environ["TOKEN"]
     try:
         from nova.wsgi.osapi_compute import application
     except ImportError:

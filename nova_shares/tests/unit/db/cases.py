@@ -166,6 +166,10 @@ class ApiCases(Base):
             [x.share_id for x in made],
             [x.share_id for x in self.store.list_for_server(server)],
         )
+        self.assertEqual(
+            [x.share_id for x in made],
+            [x.share_id for x in self.store.attachments(server)],
+        )
 
     def test_a_listed_mapping_can_be_swapped(self):
         made = self.put(m.INACTIVE)
@@ -180,7 +184,13 @@ class ApiCases(Base):
     def test_a_list_is_one_statement(self):
         made = self.store.insert(new())
         sent = self.statements()
-        self.store.list_for_server(made.instance_uuid)
+        [seen] = self.store.attachments(made.instance_uuid)
+        self.assertEqual(
+            m.Attachment(
+                *(getattr(made, name) for name in m.Attachment._fields)
+            ),
+            seen,
+        )
         self.assertEqual(1, len(sent), sent)
         self.assertTrue(sent[0].startswith("SELECT"))
 
