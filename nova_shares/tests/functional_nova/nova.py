@@ -34,16 +34,12 @@ import requests
 import sqlalchemy as sa
 
 from nova_shares import conf as nova_shares_conf
-from nova_shares.clients import manila
-from nova_shares.clients import nova as nova_client
-from nova_shares.compute import service
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
 from nova_shares.devcloud import server as devcloud_server
 from nova_shares.devcloud import state
 from nova_shares.mapping import ShareMapping
 from nova_shares.tests.functional_nova import stubs
-from nova_shares.virt import fake
 
 HOST = "compute1"
 MYSQL = os.environ.get(
@@ -146,6 +142,7 @@ endpoint_override = {nova}/v2.1
 [api]
 serve = always
 [compute]
+virt_driver = fake
 heartbeat_interval = 1
 resync_interval = 1
 server_gone_interval = 1
@@ -663,19 +660,13 @@ class Nova(fixtures.Fixture):
         our_file = self._write("agent.conf", OURS_CONF)
         self.conf = nova_shares_conf.load(files=[our_file])
         self.store = db_store.Store.from_conf(self.conf)
-        self.hypervisor = fake.Hypervisor()
-        agent = service.Agent(
-            self.conf,
-            self.store,
-            manila.Shares(self.conf),
-            fake.FakeDriver(self.hypervisor),
-            nova_client.rest_servers(self.conf).find,
+        agent = Process(
+            self.home,
+            "nova-shares-compute",
+            [self._bin("nova-shares-compute"), "--config-file", our_file],
         )
-        agent.start()
-        thread = threading.Thread(target=agent.wait)
-        thread.start()
-        self.addCleanup(thread.join)
         self.addCleanup(agent.stop)
+        wait_for(lambda: self.store.agent(HOST) is not None, agent.tail)
 
     def _write_clouds(self, served):
         path = os.path.join(self.home, "clouds.yaml")
