@@ -250,11 +250,13 @@ class Nova(fixtures.Fixture):
         self.cloud.create_user("norole", "demo", "guest")
         self.name = f"nova_shares_{uuid.uuid4().hex[:8]}"
         self._target = None
-        served = devcloud_server.serve(
-            self.cloud, compute_app=lambda cloud: self._proxy
+        served = in_daemon(
+            lambda: devcloud_server.serve(
+                self.cloud, compute_app=lambda cloud: self._proxy
+            )
         )
         self.addCleanup(served.stop)
-        self.stubs = stubs.Stubs()
+        self.stubs = in_daemon(stubs.Stubs)
         thread = threading.Thread(target=self.stubs.serve, daemon=True)
         thread.start()
         self.addCleanup(self.stubs.stop)
@@ -703,6 +705,15 @@ class Nova(fixtures.Fixture):
             ],
         )
         return [response.content]
+
+
+def in_daemon(make):
+    """Make something whose threads do not keep the process from ending."""
+    made = []
+    thread = threading.Thread(target=lambda: made.append(make()), daemon=True)
+    thread.start()
+    thread.join()
+    return made[0]
 
 
 def wait_for(condition, what="it never came true", limit=30.0):
