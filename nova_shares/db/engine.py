@@ -39,6 +39,9 @@ import sqlalchemy as sa
 #: Seconds that a connect, a ping or a statement may take.
 TIMEOUT = 2
 
+#: Seconds for which a connection that was used counts as alive.
+PAUSE = 1
+
 #: What [database] connection may begin with, and the driver it means.
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -103,6 +106,7 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
     # Closing a connection rolls back, even where nothing was begun.
     dialect.do_rollback = lambda connection: None
     _fail_after_slow_ping(dialect)
+    _ping_after_a_pause(engine)
     return engine
 
 
@@ -159,6 +163,32 @@ def _fail_after_slow_ping(dialect: Any) -> None:
             raise db_exc.DBConnectionError("the database does not answer")
         return alive
 
+    dialect.do_ping = do_ping
+
+
+def _ping_after_a_pause(engine: sa.engine.Engine) -> None:
+    """Leave the ping out for a connection that was used just now.
+
+    It is a round trip. Should such a connection be gone all the same, then
+    :func:`execute` has a second try.
+    """
+    dialect: Any = engine.dialect
+    ping = dialect.do_ping
+    used: dict[int, float] = {}
+
+    def note(connection: Any, record: object) -> None:
+        used[id(connection)] = time.monotonic()
+
+    def forget(connection: Any, *details: object) -> None:
+        used.pop(id(connection), None)
+
+    def do_ping(connection: Any) -> bool:
+        since = time.monotonic() - used.get(id(connection), 0)
+        return since < PAUSE or ping(connection)
+
+    sa.event.listen(engine, "checkin", note)
+    for event in ("connect", "close", "invalidate"):
+        sa.event.listen(engine, event, forget)
     dialect.do_ping = do_ping
 
 
