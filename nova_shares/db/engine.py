@@ -118,7 +118,7 @@ def _connect_args(url: sa.engine.URL, sql_mode: str) -> dict[str, Any]:
     """
     if url.drivername == "sqlite":
         # SQLite's writers don't queue: one of many may be unlucky for long.
-        return {"timeout": 5 * TIMEOUT, "check_same_thread": False}
+        return {"timeout": 3 * TIMEOUT, "check_same_thread": False}
     if url.drivername == "mysql+pymysql":
         settings = ["SESSION innodb_lock_wait_timeout = 1"]
         if sql_mode:

@@ -33,3 +33,4 @@ class OperatorTest(cases.OperatorCases, unittest.TestCase):
 
 class CrowdTest(cases.CrowdCases, unittest.TestCase):
     begin = "BEGIN IMMEDIATE"
+    longest = 8
