@@ -30,8 +30,9 @@ case $2 in
 esac
 
 python=
-for candidate in ${PYTHON:-python3.11 python3.12 ~/.pyenv/versions/3.11*/bin/python \
-        ~/.pyenv/versions/3.12*/bin/python python3}; do
+pyenv=~/.pyenv/versions
+for candidate in ${PYTHON:-python3.11 python3.12 "$pyenv"/3.11*/bin/python \
+        "$pyenv"/3.12*/bin/python python3}; do
     if "$candidate" -c 'import ssl, sys, venv, ensurepip
 sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; then
         python=$candidate

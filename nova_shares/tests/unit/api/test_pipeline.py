@@ -11,7 +11,7 @@
 # under the License.
 
 
-"""The filters in front of a Nova of ten lines, which says what it was asked."""
+"""The filters in front of a small Nova, which keeps what it is asked."""
 
 import functools
 import io
