@@ -51,7 +51,7 @@ RABBIT = os.environ.get(
     "rabbit://nova_shares:nova_shares@127.0.0.1:5672/",
 )
 #: A virtual environment with a Nova, and nova_shares, in it.
-VENV = os.environ.get("NOVA_SHARES_TEST_NOVA", "/opt/nova34")
+VENV = os.environ.get("NOVA_SHARES_TEST_NOVA", ".venv-nova34")
 
 _AUTH = """\
 auth_type = password
