@@ -33,7 +33,7 @@ install_packages() {
     local missing=() package
     for package in qemu-system-x86 qemu-utils libvirt-daemon-system \
         libvirt-clients libvirt-dev pkg-config gcc busybox-static cpio kmod \
-        lz4 ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse ceph-common; do
+        lz4 sudo ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse ceph-common; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -57,6 +57,17 @@ remember_owner = 0
 CONF
 }
 
+# Who may use libvirt is asked of polkit, which needs a bus. The group does.
+configure_libvirtd() {
+    local conf=/etc/libvirt/libvirtd.conf
+    [ -e $conf.stock ] || cp $conf $conf.stock
+    cat >$conf <<'CONF'
+unix_sock_group = "libvirt"
+unix_sock_rw_perms = "0770"
+auth_unix_rw = "none"
+CONF
+}
+
 start_libvirt() {
     # As systemd has it: what is unmounted on the host is unmounted for the
     # guests' QEMUs too, which have mount namespaces of their own. Else each
@@ -72,6 +83,7 @@ case $verb in
 up)
     install_packages
     configure_qemu
+    configure_libvirtd
     start_libvirt
     "$here/libvirt/make-guest.sh" "$dir/guest"
     "$here/libvirt/ceph.sh" up "$dir/ceph"
@@ -84,9 +96,11 @@ down)
             kill "$(cat /run/$daemon.pid)"
         fi
     done
-    if [ -e /etc/libvirt/qemu.conf.stock ]; then
-        mv /etc/libvirt/qemu.conf.stock /etc/libvirt/qemu.conf
-    fi
+    for conf in /etc/libvirt/qemu.conf /etc/libvirt/libvirtd.conf; do
+        if [ -e $conf.stock ]; then
+            mv $conf.stock $conf
+        fi
+    done
     ;;
 *)
     echo 'usage: libvirt-services.sh up|down DIR' >&2

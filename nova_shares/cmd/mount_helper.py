@@ -31,16 +31,12 @@ with which options is root's own configuration
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import contextlib
-import fcntl
 import json
 import os
 import re
 import signal
-import stat
 import sys
-import time
 from typing import Any
 from typing import Optional
 import uuid
@@ -48,7 +44,9 @@ import uuid
 from nova_shares.virt import child
 from nova_shares.virt import location
 from nova_shares.virt import mount_config
+from nova_shares.virt import mount_points
 from nova_shares.virt import proctable
+from nova_shares.virt.mount_points import Refused
 
 _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_DOCUMENT = 16384
@@ -60,10 +58,6 @@ _SHORT = 5.0
 #: Seconds for a client to write back what it has and take its leave. One
 #: that is killed keeps others from the files it had, for minutes.
 _LEAVE = 30.0
-
-
-class Refused(Exception):
-    """What was asked for can't be, or failed: a sentence without secrets."""
 
 
 def main(
@@ -132,7 +126,7 @@ def _mount(
     place = location.parse(protocol, export_location)
     _check_identity(protocol, name, key)
     target = f"{config.base}/{mapping}"
-    with _base(config.base) as base, _locked(base, mapping, config.timeout):
+    with mount_points.held(config.base, mapping, config.timeout) as base:
         there = proctable.at(proctable.mounts(), target)
         if there is not None:
             if not place.is_mounted_as(there.fstype, there.source):
@@ -140,7 +134,7 @@ def _mount(
             if not child.is_dead(target):
                 return {}
             _release(target)
-        _make_point(base, mapping)
+        mount_points.make(base, mapping)
         try:
             _run_mount(config, place, target, name, key)
             there = proctable.at(proctable.mounts(), target)
@@ -150,7 +144,7 @@ def _mount(
                 raise Refused("The mount is not to be seen after it.")
         except BaseException:
             _release(target)
-            _remove_point(base, mapping)
+            mount_points.remove(base, mapping)
             raise
     return {}
 
@@ -172,12 +166,12 @@ def _unmount(config: mount_config.Config, mapping: str) -> dict[str, Any]:
     target = f"{config.base}/{mapping}"
     if not os.path.lexists(config.base):
         return {}
-    with _base(config.base) as base, _locked(base, mapping, config.timeout):
-        _wait_for(lambda: not _servers(target), _SHORT)
+    with mount_points.held(config.base, mapping, config.timeout) as base:
+        child.wait_for(lambda: not _servers(target), _SHORT)
         if _servers(target):
             raise Refused("A guest's virtiofsd still serves the mount.")
         _release(target)
-        _remove_point(base, mapping)
+        mount_points.remove(base, mapping)
     return {}
 
 
@@ -193,91 +187,6 @@ _VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "unmount": (_unmount, ("mapping",)),
     "seen": (_seen, ("mapping",)),
 }
-
-
-# Mount points.
-
-
-@contextlib.contextmanager
-def _base(path: str) -> Iterator[int]:
-    """Open the directory of all mount points, made if there is none.
-
-    No part of its path may be a link, or be written by others than root:
-    they could put another directory into its place.
-    """
-    fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        parts = path.strip("/").split("/")
-        for number, part in enumerate(parts, 1):
-            if number == len(parts):
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(part, 0o755, dir_fd=fd)
-            below = _step(fd, part, path)
-            os.close(fd)
-            fd = below
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _step(parent: int, name: str, path: str) -> int:
-    try:
-        fd = os.open(
-            name,
-            os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
-            dir_fd=parent,
-        )
-    except OSError as e:
-        raise Refused(f"{path}: {name} can't be opened: {e.strerror}") from e
-    status = os.fstat(fd)
-    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        os.close(fd)
-        raise Refused(f"{path}: {name} can be written by others than root.")
-    return fd
-
-
-@contextlib.contextmanager
-def _locked(base: int, mapping: str, limit: float) -> Iterator[None]:
-    """Keep a second helper from the same mount point, not from others.
-
-    An agent that was killed may have left one at work.
-    """
-    fd = os.open(".lock", os.O_RDWR | os.O_CREAT, 0o600, dir_fd=base)
-    start = uuid.UUID(mapping).int % 2**62
-
-    def taken() -> bool:
-        try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, start)
-        except BlockingIOError:
-            return False
-        return True
-
-    try:
-        if not _wait_for(taken, limit):
-            raise Refused("Another call works on the mount point.")
-        yield
-    finally:
-        os.close(fd)
-
-
-def _make_point(base: int, mapping: str) -> None:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(mapping, 0o700, dir_fd=base)
-    fd = os.open(
-        mapping, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=base
-    )
-    try:
-        os.fchown(fd, 0, 0)
-        os.fchmod(fd, 0o700)
-        if os.listdir(fd):
-            raise Refused("The mount point is not empty.")
-    finally:
-        os.close(fd)
-
-
-def _remove_point(base: int, mapping: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(mapping, dir_fd=base)
 
 
 # Mounts.
@@ -374,11 +283,11 @@ def _release(target: str) -> None:
                 raise
             # Its server or its client is away.
             _run(["umount", "-c", "-f", "-l", "--", target], _SHORT)
-    if not _wait_for(lambda: not _clients(target), _LEAVE):
+    if not child.wait_for(lambda: not _clients(target), _LEAVE):
         for pid in _clients(target):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if not _wait_for(lambda: not _clients(target), _SHORT):
+        if not child.wait_for(lambda: not _clients(target), _SHORT):
             raise Refused("The mount's client does not end.")
 
 
@@ -394,15 +303,6 @@ def _clients(target: str) -> list[int]:
 
 def _servers(target: str) -> list[int]:
     return proctable.servers(proctable.processes(), target)
-
-
-def _wait_for(true: Any, limit: float) -> bool:
-    until = time.monotonic() + limit
-    while not true():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 if __name__ == "__main__":

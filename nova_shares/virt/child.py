@@ -25,6 +25,8 @@ import dataclasses
 import os
 import signal
 import subprocess
+import time
+from typing import Callable
 from typing import Optional
 
 _LONGEST_OUTPUT = 65536
@@ -120,3 +122,13 @@ def is_dead(path: str, limit: float = 5) -> bool:
     except TimedOut:
         return False
     return "Transport endpoint is not connected" in result.output
+
+
+def wait_for(true: Callable[[], object], limit: float) -> bool:
+    """Wait until something is true; tells whether it has become so."""
+    until = time.monotonic() + limit
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True

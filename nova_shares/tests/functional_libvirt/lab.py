@@ -26,6 +26,7 @@ import sys
 import time
 import uuid
 
+import fasteners
 import fixtures
 import libvirt
 
@@ -322,6 +323,10 @@ class Helper(fixtures.Fixture):
         )
 
     def _setUp(self):
+        # Two runs of these tests would kill each other's libvirtd.
+        lock = fasteners.InterProcessLock("/run/nova-shares-lab.lock")
+        assert lock.acquire(timeout=900), "another run holds the lab"
+        self.addCleanup(lock.release)
         directory = self.useFixture(fixtures.TempDir()).path
         self.config = os.path.join(directory, "mount-helper.conf")
         with open(self.config, "w") as f:

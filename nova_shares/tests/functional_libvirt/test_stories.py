@@ -180,6 +180,33 @@ class HostTest(world.StoryTest):
         self.see(None)
         self.nothing_left()
 
+    def test_an_agent_that_is_not_root(self):
+        """As it is deployed: it mounts by sudo, and sees little of others."""
+        self.w.stop_agent()
+        command = self.w.helper.command
+        self.w.allow_sudo("nobody", command)
+        with open(self.w.config_file, "a") as f:
+            f.write(f"[hypervisor]\nmount_helper = sudo -n {command}\n")
+        subprocess.run(["chmod", "-R", "a+rwX", self.w.aio.directory])
+        self.w.start_agent(
+            *("setpriv", "--reuid", "nobody", "--regid", "libvirt"),
+            # The interpreter may be in a place of root's own.
+            *("--clear-groups", "--inh-caps", "+dac_read_search"),
+            *("--ambient-caps", "+dac_read_search"),
+        )
+        self.attach()
+        self.start()
+        self.guest.says("ready")
+        self.assertIn("GUEST read what the share holds", self.guest.console())
+        self.see("active")
+        with open(f"/proc/{self.w.agent.pid}/status") as f:
+            self.assertIn("Uid:\t65534\t65534\t65534\t65534", f.read())
+        self.stop()
+        self.see("inactive")
+        self.detach()
+        self.see(None)
+        self.nothing_left()
+
     def test_no_shared_memory_is_not_tried_again(self):
         server, guest = self.w.new_server(memory="")
         self.attach(server)

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_shares.cmd import mount_helper
+from nova_shares.virt import mount_points
 
 UUID = "0f3cbf4e-5c1d-4a8e-9d8c-8a4f3d1f7b11"
 GOOD = {
@@ -66,11 +67,22 @@ ANY = st.recursive(
 )
 
 
+class MountPointsTest(testtools.TestCase):
+    def test_a_base_that_others_write_is_none(self):
+        directory = self.useFixture(fixtures.TempDir()).path
+        os.chmod(directory, 0o777)
+        error = self.assertRaises(
+            mount_points.Refused,
+            mount_points.held(f"{directory}/x/mounts", UUID, 1).__enter__,
+        )
+        self.assertIn(directory.split("/")[1], str(error))
+
+
 class MountHelperTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.ran = []
-        for name in ("child.run", "_make_point", "_release", "_locked"):
+        for name in ("child.run", "mount_points.held", "_release"):
             self.useFixture(
                 fixtures.MonkeyPatch(
                     f"nova_shares.cmd.mount_helper.{name}",
@@ -138,15 +150,6 @@ class MountHelperTest(testtools.TestCase):
             json.dumps({**GOOD, "key": "s3cret s3cret"}).encode(),
         )
         self.assertNotIn("s3cret", error)
-
-    def test_a_base_that_others_write_is_none(self):
-        directory = self.useFixture(fixtures.TempDir()).path
-        os.chmod(directory, 0o777)
-        error = self.assertRaises(
-            mount_helper.Refused,
-            mount_helper._base(f"{directory}/x/mounts").__enter__,
-        )
-        self.assertIn(directory.split("/")[1], str(error))
 
     def test_a_mapping_has_one_form(self):
         for text in (UUID, str(uuid.uuid4())):
