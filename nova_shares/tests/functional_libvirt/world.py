@@ -180,7 +180,7 @@ class StoryTest(testtools.TestCase):
         return self.w.mapping(self.server, self.share).fault
 
     def not_tried_again(self, fault):
-        """Make sure that it is not, over a few intervals of resync."""
+        """Make sure that it is not, while resync comes by twice."""
         self.assertIsNone(fault.next_try)
         # A start is two events, and two looks.
         time.sleep(1)
@@ -189,8 +189,10 @@ class StoryTest(testtools.TestCase):
         self.assertEqual(before, self.w.log().count("plug failed"))
 
     def in_error(self):
-        """Let Nova say that the server is in error: it runs, and may be
-        detached from."""
+        """Let Nova say that the server is in error.
+
+        It runs, and may be detached from.
+        """
         self.w.cloud.set_server(self.server, vm_state="error")
 
     def nothing_left(self):
