@@ -37,7 +37,7 @@ bin=$dir/venv/bin
 keystone=http://127.0.0.1:${PORT_KEYSTONE:=35000}/v3
 manila=http://127.0.0.1:${PORT_MANILA:=38786}/v2
 database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306
-processes=(keystone manila-api manila-scheduler manila-share)
+processes=(keystone manila-api manila-share manila-scheduler)
 
 alive() {
     local pid
@@ -132,8 +132,7 @@ CONF
 [DEFAULT]
 my_ip = 127.0.0.1
 host = storage
-transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:5672/
-control_exchange = ns_manila
+transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:5672/ns_manila
 state_path = $dir/state
 api_paste_config = $bin/../etc/manila/api-paste.ini
 enabled_share_backends = dummy,slow,cephfs
@@ -180,6 +179,9 @@ make_databases() {
     mariadb -uroot -e "
         CREATE DATABASE IF NOT EXISTS ns_keystone CHARACTER SET utf8mb3;
         CREATE DATABASE IF NOT EXISTS ns_manila CHARACTER SET utf8mb3;"
+    # Its queues have the names that those of any Manila have.
+    rabbitmqctl -q add_vhost ns_manila
+    rabbitmqctl -q set_permissions -p ns_manila nova_shares '.*' '.*' '.*'
     $manage db_sync
     $manage fernet_setup --keystone-user root --keystone-group root
     $manage credential_setup --keystone-user root --keystone-group root
@@ -190,6 +192,19 @@ make_databases() {
     touch "$dir/run/databases"
 }
 
+# A scheduler that is there before them may miss what one of them tells of
+# itself; when it starts it asks those that are there.
+wait_for_back_ends() {
+    local _
+    for _ in $(seq 240); do
+        rabbitmqctl -q list_queues -p ns_manila name consumers 2>/dev/null |
+            grep -q -E '^manila-share[[:space:]]+3$' && return 0
+        sleep 0.5
+    done
+    echo 'the share back ends do not listen' >&2
+    return 1
+}
+
 case $verb in
 up)
     install_packages
@@ -197,6 +212,7 @@ up)
     make_databases >"$dir/log/databases.log" 2>&1 ||
         { tail -20 "$dir/log/databases.log" >&2; exit 1; }
     for name in "${processes[@]}"; do
+        [ "$name" != manila-scheduler ] || wait_for_back_ends
         start "$name"
     done
     "$bin/python" "$here/manila/populate.py" "$keystone" "$manila"
