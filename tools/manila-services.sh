@@ -22,7 +22,8 @@
 #   manila-services.sh stop DIR NAME     manila-scheduler or manila-share
 #   manila-services.sh down DIR          stop all four
 #
-# PORT_KEYSTONE, PORT_MANILA: where they listen (35000, 38786). Everybody's
+# PORT_KEYSTONE, PORT_MANILA: where they listen (25000, 28786: below the ports
+# that the system gives to clients, any of which may be taken). Everybody's
 # password is "secret". Shares of type "dummy" and "slow" are NFS, the latter
 # take 2 s to let a host in or out; those of type "cephfs" are CephFS.
 set -euo pipefail
@@ -34,8 +35,8 @@ dir=${2:?$usage}
 mkdir -p "$dir"/{etc,log,run,state,fernet,credential}
 dir=$(cd "$dir" && pwd)
 bin=$dir/venv/bin
-keystone=http://127.0.0.1:${PORT_KEYSTONE:=35000}/v3
-manila=http://127.0.0.1:${PORT_MANILA:=38786}/v2
+keystone=http://127.0.0.1:${PORT_KEYSTONE:=25000}/v3
+manila=http://127.0.0.1:${PORT_MANILA:=28786}/v2
 database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306
 processes=(keystone manila-api manila-share manila-scheduler)
 

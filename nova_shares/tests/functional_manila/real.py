@@ -46,9 +46,9 @@ from nova_shares.tests.functional_manila import proxy
 from nova_shares.virt import fake
 
 KEYSTONE = os.environ.get(
-    "NOVA_SHARES_TEST_KEYSTONE", "http://127.0.0.1:35000"
+    "NOVA_SHARES_TEST_KEYSTONE", "http://127.0.0.1:25000"
 )
-MANILA = os.environ.get("NOVA_SHARES_TEST_MANILA", "http://127.0.0.1:38786")
+MANILA = os.environ.get("NOVA_SHARES_TEST_MANILA", "http://127.0.0.1:28786")
 #: Where tools/manila-services.sh has its files.
 SERVICES = os.environ.get("NOVA_SHARES_TEST_MANILA_DIR", ".tox/manila")
 RABBIT = os.environ.get(
