@@ -46,6 +46,9 @@ _FORGOTTEN = ("metrics", "tracing")
 #: Hints that wait for the broker; those above are dropped, resync finds
 #: their mappings.
 _WAITING = 1000
+#: The connection may be of before the broker was restarted: then the first
+#: try finds that out, and the second makes a new one.
+_TRIES = 2
 
 
 class _Serializer(oslo_messaging.NoOpSerializer):
@@ -128,15 +131,18 @@ class Hints:
             if item is None:
                 return
             caller, mapping = item
-            try:
-                client = client or get_client(self._conf)
-                client.prepare(server=mapping.host).cast(
-                    caller, "look", mapping_uuid=mapping.uuid
-                )
-                LOG.debug("Cast mapping %s to %s", mapping.uuid, mapping.host)
-            except Exception as e:
-                # A broker that is away raises whatever its library has.
-                self._lost(mapping, f"{type(e).__name__}: {e}")
+            for tries_left in reversed(range(_TRIES)):
+                try:
+                    client = client or get_client(self._conf)
+                    client.prepare(server=mapping.host).cast(
+                        caller, "look", mapping_uuid=mapping.uuid
+                    )
+                    LOG.debug("Cast %s to %s", mapping.uuid, mapping.host)
+                    break
+                except Exception as e:
+                    # A broker that is away raises whatever its library has.
+                    if not tries_left:
+                        self._lost(mapping, f"{type(e).__name__}: {e}")
 
     def _lost(self, mapping: ShareMapping, why: str) -> None:
         LOG.warning(

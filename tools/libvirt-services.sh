@@ -27,7 +27,11 @@ dir=$(cd "$dir" && pwd)
 
 say() { echo "libvirt-services: $*"; }
 
-alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+# The process of that number may be another by now.
+alive() {
+    [ "$(cat "/proc/$(cat "/run/$1.pid" 2>/dev/null)/comm" \
+        2>/dev/null)" = "$1" ]
+}
 
 install_packages() {
     local missing=() package
@@ -73,8 +77,8 @@ start_libvirt() {
     # guests' QEMUs too, which have mount namespaces of their own. Else each
     # keeps all mounts that were there when it started.
     mount --make-rshared /
-    alive /run/virtlogd.pid || virtlogd -d
-    alive /run/libvirtd.pid || libvirtd -d
+    alive virtlogd || virtlogd -d
+    alive libvirtd || libvirtd -d
     # Probes the capabilities, once.
     virsh -q -c qemu:///system domcapabilities --virttype qemu >/dev/null
 }
@@ -92,7 +96,7 @@ up)
 down)
     "$here/libvirt/ceph.sh" down "$dir/ceph"
     for daemon in libvirtd virtlogd; do
-        if alive /run/$daemon.pid; then
+        if alive "$daemon"; then
             kill "$(cat /run/$daemon.pid)"
         fi
     done

@@ -177,10 +177,14 @@ CONF
 make_databases() {
     local manage="$bin/keystone-manage --config-file $dir/etc/keystone.conf"
     [ ! -e "$dir/run/databases" ] || return 0
+    # What another directory's left behind has its keys and its addresses.
     mariadb -uroot -e "
-        CREATE DATABASE IF NOT EXISTS ns_keystone CHARACTER SET utf8mb3;
-        CREATE DATABASE IF NOT EXISTS ns_manila CHARACTER SET utf8mb3;"
+        DROP DATABASE IF EXISTS ns_keystone;
+        DROP DATABASE IF EXISTS ns_manila;
+        CREATE DATABASE ns_keystone CHARACTER SET utf8mb3;
+        CREATE DATABASE ns_manila CHARACTER SET utf8mb3;"
     # Its queues have the names that those of any Manila have.
+    rabbitmqctl -q delete_vhost ns_manila 2>/dev/null || true
     rabbitmqctl -q add_vhost ns_manila
     rabbitmqctl -q set_permissions -p ns_manila nova_shares '.*' '.*' '.*'
     $manage db_sync

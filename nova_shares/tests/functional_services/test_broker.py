@@ -86,6 +86,9 @@ class BrokerHintTest(BrokerCase):
     options = {"resync": 0}
 
     def test_hints_arrive_when_the_broker_is_back(self):
+        # Until both processes of the API have a connection.
+        for _ in range(6):
+            self.c.attach(self.server, self.c.share())
         self.attached()
         self.broker.cut()
         lost = self.c.share()
@@ -104,7 +107,7 @@ class BrokerHintTest(BrokerCase):
         self._hints_arrive()
 
     def _hints_arrive(self):
-        for _ in range(2):
+        for _ in range(4):
             share = self.c.share()
             self.attach_quickly(share)
             self.c.see(self.server, share, "inactive")
