@@ -145,6 +145,7 @@ share_backend_name = dummy
 driver_handles_share_servers = false
 share_driver = manila.tests.share.drivers.dummy.DummyDriver
 dummy_driver_default_driver_method_delay = 0
+dummy_driver_driver_methods_delays = update_access:0
 [slow]
 share_backend_name = slow
 driver_handles_share_servers = false
@@ -156,6 +157,7 @@ share_backend_name = cephfs
 driver_handles_share_servers = false
 share_driver = cephfs_dummy.CephfsDummyDriver
 dummy_driver_default_driver_method_delay = 0
+dummy_driver_driver_methods_delays = update_access:0
 [database]
 connection = $database/ns_manila
 [oslo_concurrency]

@@ -308,15 +308,15 @@ class SettlingTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.world = World(resync=0.3, policy_timeout=0.5)
-        cls.world.setUp()
-        cls.addClassCleanup(cls.world.cleanUp)
         # A killed thread has nothing to say.
         before = threading.excepthook
         cls.addClassCleanup(setattr, threading, "excepthook", before)
         threading.excepthook = lambda args: (
             None if args.exc_type is Dead else before(args)
         )
+        cls.world = World(resync=0.3, policy_timeout=0.5)
+        cls.world.setUp()
+        cls.addClassCleanup(cls.world.cleanUp)
 
     def test_settles(self):
         for seed in range(EXAMPLES):
