@@ -122,13 +122,17 @@ class Audit:
             Nova does not answer as it should
         """
         database = self.database
+        # Whoever needs an access rule is on the host of the rule. A row comes
+        # before its rule and goes after it: of what changes meanwhile no rule
+        # is left over, and nothing is said of the mapping.
+        before = self._store.list_all(host=host)
         locks = {lock.id: lock for lock in self._shares.locks()}
-        # Whoever needs an access rule is on the host of the rule.
-        mappings = self._store.list_all(host=host)
-        found = self._look_at_manila(locks, mappings)
+        found = self._look_at_manila(locks, before)
+        after = self._store.list_all(host=host)
+        mappings = [m for m in after if m in before]
         findings = [
             *self._foreign(found, database),
-            *self._left_over_rules(found, mappings, database),
+            *self._left_over_rules(found, after, database),
             *self._left_over_locks(found),
             *self._mappings(found, mappings),
             *self._servers(mappings),
@@ -180,6 +184,9 @@ class Audit:
         for rule in found.rules.values():
             reason = found.reasons.get(rule.id)
             if reason and reason.database != database:
+                continue
+            if reason is None and not rule.ours:
+                # Our user's, but made by another program.
                 continue
             if any(_needs(m, rule, reason, found) for m in mappings):
                 continue
@@ -298,14 +305,16 @@ class Audit:
     def fix(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Put right what is safe to put right; gives what it has.
 
-        Of servers that Nova does not have it is told with two answers: the
-        caller runs the audit twice, a minute apart.
+        The caller has run the audit twice: what was found again is meant,
+        and of servers that Nova does not have there was a minute between.
 
         :raises nova_shares.clients.manila.Refused: for what Manila does not
             let go
         """
         for finding in findings:
             if finding.kind == RULE and finding.share_id:
+                if self._is_recorded(finding.id):
+                    continue
                 self._shares.deny(finding.share_id, finding.id)
             elif finding.kind == LOCK:
                 self._shares.unlock(finding.id)
@@ -314,6 +323,10 @@ class Audit:
             else:
                 continue
             yield finding
+
+    def _is_recorded(self, rule_id: str) -> bool:
+        """Tell whether a mapping has taken a rule over since."""
+        return any(m.access_id == rule_id for m in self._store.list_all())
 
 
 def _of(m: ShareMapping, kind: str, detail: str) -> Finding:

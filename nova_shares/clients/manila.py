@@ -149,9 +149,9 @@ class Shares:
         path = f"/share-access-rules?share_id={share_id}"
         response = self._asking.send("GET", path)
         # Of a share that is gone Manila says that the request is bad.
-        if response.status_code in (400, 404) and not (
-            self.share_exists(share_id)
-        ):
+        if (
+            response.status_code == 400 or asking.is_gone(response)
+        ) and not self.share_exists(share_id):
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
             body = asking.body(response)["access_list"]
@@ -221,10 +221,13 @@ class Shares:
             path += f"&resource_id={resource_id}"
         found: dict[str, Lock] = {}
         while True:
-            page = self._get(f"{path}&offset={len(found)}", "resource_locks")
+            response = self._asking.send("GET", f"{path}&offset={len(found)}")
+            if response.status_code == 404:
+                # This Manila does not know of locks.
+                return []
             with _well_formed():
-                # Of a Manila that has no locks: None.
-                locks = [_lock(body) for body in page or ()]
+                page = asking.body(response)["resource_locks"]
+                locks = [_lock(body) for body in page]
             new = {lock.id: lock for lock in locks if lock.id not in found}
             found.update(new)
             if resource_id is not None or not new:
@@ -233,7 +236,9 @@ class Shares:
     def unlock(self, lock_id: str) -> None:
         """Take a lock of ours away; success when there is none."""
         response = self._asking.send("DELETE", f"/resource-locks/{lock_id}")
-        if response.status_code not in (200, 202, 204, 404):
+        if response.status_code not in (200, 202, 204) and not (
+            asking.is_gone(response)
+        ):
             raise Refused(message=_message(response))
 
     def makes_locks(self) -> bool:
@@ -253,7 +258,13 @@ class Shares:
         if places is None:
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
-            best = sorted(places, key=lambda place: not place["preferred"])
+            # An administrator is shown the storage's own way in too.
+            open_to_hosts = [
+                place for place in places if not place.get("is_admin_only")
+            ]
+            best = sorted(
+                open_to_hosts, key=lambda place: not place["preferred"]
+            )
             return [str(place["path"]) for place in best]
 
     def _act(
@@ -266,7 +277,7 @@ class Shares:
         response = self._asking.send(
             "POST", f"/shares/{share_id}/action", json={action: wish}
         )
-        if response.status_code == 404:
+        if asking.is_gone(response):
             return None
         if response.status_code == 202:
             return {}
@@ -283,7 +294,7 @@ class Shares:
         deadline: Optional[float] = None,
     ) -> Any:
         response = self._asking.send("GET", path, caller, deadline)
-        if response.status_code == 404:
+        if asking.is_gone(response):
             return None
         with _well_formed():
             return asking.body(response)[key]

@@ -69,8 +69,9 @@ class Asking:
         :raises nova_shares.exception.ServiceUnavailable: without a response
         """
         try:
+            tried = self.version
             response = self._try(method, path, caller, deadline, json)
-            if response.status_code == 406 and self._is_older():
+            if response.status_code == 406 and self._is_older(tried):
                 response = self._try(method, path, caller, deadline, json)
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
@@ -86,11 +87,11 @@ class Asking:
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
 
-    def _is_older(self) -> bool:
-        """Step down to the oldest version; tell whether that is new."""
+    def _is_older(self, tried: str) -> bool:
+        """Step down to the oldest version; tell whether ``tried`` is newer."""
         with self._lock:
             if self.version == OLDEST:
-                return False
+                return tried != OLDEST
             self.version = OLDEST
         LOG.warning(
             "Manila is older than API version %s: access rules are made "
@@ -117,7 +118,7 @@ class Asking:
             options["auth"] = self._auth_of(adapter, caller)
         if deadline is not None:
             options["timeout"] = deadline - time.monotonic()
-            options["connect_retries"] = 0
+            options["connect_retries"] = options["status_code_retries"] = 0
             if options["timeout"] <= 0:
                 raise unavailable("no time left")
         if json is not None:
@@ -127,6 +128,8 @@ class Asking:
             method,
             headers={_VERSION_HEADER: self.version},
             raise_exc=False,
+            # At DEBUG keystoneauth would log the keys of access rules.
+            log=False,
             **options,
         )
 
@@ -162,6 +165,20 @@ class Asking:
                     self._conf, "manila", session=session, auth=auth
                 )
             return self._adapter
+
+
+def is_gone(response: Any) -> bool:
+    """Tell whether Manila says that it does not have something.
+
+    A 404 that is not in its own words may be somebody else's.
+    """
+    if response.status_code != 404:
+        return False
+    try:
+        said = response.json()
+    except ValueError:
+        return False
+    return isinstance(said, dict) and "itemNotFound" in said
 
 
 def body(response: Any) -> Any:

@@ -134,11 +134,8 @@ def _fix(
     if any(f.kind == audit.NO_SERVER for f in removals):
         # Nova must say twice that a server is gone.
         time.sleep(conf.compute.server_gone_interval)
-        again = {f.id for f in looked.run(args.host)}
-        removals = [
-            f for f in removals if f.kind != audit.NO_SERVER or f.id in again
-        ]
-    return list(looked.fix(removals))
+    again = {(f.kind, f.id) for f in looked.run(args.host)} if removals else ()
+    return list(looked.fix(f for f in removals if (f.kind, f.id) in again))
 
 
 def _check_database(

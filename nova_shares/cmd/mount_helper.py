@@ -48,12 +48,11 @@ from nova_shares.virt import mount_points
 from nova_shares.virt import proctable
 from nova_shares.virt.mount_points import Refused
 
-_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_DOCUMENT = 16384
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _KEY = re.compile(r"[A-Za-z0-9+/]{16,256}={0,2}")
 _ALWAYS = ("nosuid", "nodev")
-#: Seconds for what should take none, e.g. an unmount.
+#: Seconds for what should take none.
 _SHORT = 5.0
 #: Seconds for a client to write back what it has and take its leave. One
 #: that is killed keeps others from the files it had, for minutes.
@@ -87,7 +86,7 @@ def _call(
         raise Refused(f"One verb is wanted: {', '.join(_VERBS)}.")
     config = mount_config.load(config_path, trusted=True)
     # Whatever hangs, this process and its lock do not outlive it for long.
-    signal.alarm(int(2 * config.timeout + _LEAVE + 4 * _SHORT))
+    signal.alarm(int(3 * config.timeout + _LEAVE + 6 * _SHORT))
     verb, fields = _VERBS[arguments[0]]
     answer: dict[str, Any] = verb(
         config, **_document(stdin.read(_LONGEST_DOCUMENT), fields)
@@ -133,7 +132,7 @@ def _mount(
                 raise Refused(f"Something else is mounted on {target}.")
             if not child.is_dead(target):
                 return {}
-            _release(target)
+            _release(target, config.timeout)
         mount_points.make(base, mapping)
         try:
             _run_mount(config, place, target, name, key)
@@ -143,7 +142,7 @@ def _mount(
             ):
                 raise Refused("The mount is not to be seen after it.")
         except BaseException:
-            _release(target)
+            _release(target, config.timeout)
             mount_points.remove(base, mapping)
             raise
     return {}
@@ -170,7 +169,7 @@ def _unmount(config: mount_config.Config, mapping: str) -> dict[str, Any]:
         child.wait_for(lambda: not _servers(target), _SHORT)
         if _servers(target):
             raise Refused("A guest's virtiofsd still serves the mount.")
-        _release(target)
+        _release(target, config.timeout)
         mount_points.remove(base, mapping)
     return {}
 
@@ -259,7 +258,7 @@ def _run(
 ) -> None:
     fds = () if secret is None else (secret,)
     try:
-        result = child.run(command, limit, pass_fds=fds, env=_ENV)
+        result = child.run(command, limit, pass_fds=fds, env=child.ENV)
     except child.TimedOut:
         raise Refused(
             f"{command[0]} did not finish within {limit:g} seconds."
@@ -273,13 +272,20 @@ def _run(
         raise Refused(f"{command[0]} failed ({result.code}): {said}")
 
 
-def _release(target: str) -> None:
-    """Unmount what is mounted on a path, and see its client end."""
+def _release(target: str, limit: float) -> None:
+    """Unmount what is mounted on a path, and see its client end.
+
+    What is unmounted is off the table at once, and only then writes back
+    what guests have written: it is not over before its ``umount`` is.
+    """
+    if not child.wait_for(lambda: not _unmounting(target), _SHORT):
+        raise Refused("What was written to the mount is still on its way.")
     while proctable.at(proctable.mounts(), target) is not None:
         try:
-            _run(["umount", "-c", "--", target], _SHORT)
+            _run(["umount", "-c", "--", target], limit)
         except Refused as e:
-            if "busy" in str(e):
+            gone = proctable.at(proctable.mounts(), target) is None
+            if gone or "busy" in str(e):
                 raise
             # Its server or its client is away.
             _run(["umount", "-c", "-f", "-l", "--", target], _SHORT)
@@ -297,6 +303,16 @@ def _clients(target: str) -> list[int]:
         for process in proctable.processes()
         if process.uid == 0
         and process.name == "ceph-fuse"
+        and process.names(target)
+    ]
+
+
+def _unmounting(target: str) -> list[int]:
+    return [
+        process.pid
+        for process in proctable.processes()
+        if process.uid == 0
+        and process.name.startswith("umount")
         and process.names(target)
     ]
 

@@ -42,6 +42,8 @@ from nova_shares.virt import driver as virt_driver
 LOG = logging.getLogger(__name__)
 
 _ON_THE_WAY_OUT = ("queued_to_deny", "denying")
+#: What nobody else can do to a rule of ours.
+_LOCKED = {"delete", "show"}
 #: Seconds between looks; the last goes on.
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 #: The first wait where Manila has just been too slow for the shortest.
@@ -207,6 +209,8 @@ class Access:
             return self._take_over(m, found)
         LOG.info("Mapping %s: access rule %s made", m.uuid, rule.id)
         progress.made = rule.id
+        # It has a time of its own, however long the one before took to go.
+        progress.waits.pop(progress.step, None)
         return rule
 
     def _take_over(
@@ -221,15 +225,15 @@ class Access:
                 f"Manila has an access rule {rule.id} for this host that is "
                 f"not ours, of level {rule.access_level}: it is in the way."
             )
-        if rule.state == "active" and not self._is_locked(rule):
+        if rule.state not in _ON_THE_WAY_OUT and not self._is_locked(rule):
             # We or Manila ended between the rule and its locks.
             LOG.info("Mapping %s: rule %s has no locks", m.uuid, rule.id)
             return dataclasses.replace(rule, state="error")
         return rule
 
     def _is_locked(self, rule: manila.AccessRule) -> bool:
-        locks = self._shares.locks(rule.id)
-        return bool(locks) or not self._shares.makes_locks()
+        locked = {lock.action for lock in self._shares.locks(rule.id)}
+        return locked >= _LOCKED or not self._shares.makes_locks()
 
     def _remake(
         self, m: ShareMapping, rule: manila.AccessRule, progress: Progress

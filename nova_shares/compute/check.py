@@ -182,7 +182,7 @@ def _helper(conf: cfg.ConfigOpts) -> str:
             "The mount helper sees no libvirtd or virtqemud: it must share "
             "their process and mount namespaces."
         )
-    return "The mount helper runs as root, and sees libvirt's mounts."
+    return "The mount helper runs as root, and sees libvirt's daemon."
 
 
 def _protocols(conf: cfg.ConfigOpts) -> str:

@@ -175,7 +175,9 @@ class Manager:
             self._to_verify.discard(m.uuid)
             progress.verify = True
         try:
-            if lane == work.EVENT and _needs_manila(m, progress):
+            if lane == work.EVENT and (
+                _needs_manila(m, progress) or self._needs_key(m)
+            ):
                 self._add(m.uuid)
                 return None
             if m.wanted == mapping.ATTACHED:
@@ -213,6 +215,15 @@ class Manager:
         progress.step = "unmount"
         self._driver.unmount(m)
         return self._settle(m, mapping.INACTIVE)
+
+    def _needs_key(self, m: ShareMapping) -> bool:
+        """Tell whether a mount comes next for which Manila has the key."""
+        return (
+            m.wanted == mapping.ATTACHED
+            and m.share_proto != "NFS"
+            and bool(self._driver.is_running(m.instance_uuid))
+            and not self._driver.is_mounted(m)
+        )
 
     def _mount_and_plug(
         self, m: ShareMapping, progress: compute_access.Progress

@@ -149,8 +149,16 @@ class Resync:
         if m.wanted == mapping.DETACHED or m.status == mapping.ATTACHING:
             return True
         if domains.get(m.instance_uuid):
-            return m.status != mapping.ACTIVE or not self._driver.works(m)
+            return m.status != mapping.ACTIVE or not self._works(m)
         return m.status != mapping.INACTIVE or self._driver.is_mounted(m)
+
+    def _works(self, m: ShareMapping) -> bool:
+        try:
+            return self._driver.works(m)
+        except exception.StepFailed as e:
+            # That one can't be looked at keeps no other from it.
+            LOG.warning("Mapping %s can't be looked at: %s", m.uuid, e)
+            return True
 
     def _check_servers(
         self, mappings: list[ShareMapping], domains: dict[str, bool]

@@ -82,13 +82,20 @@ class WorkQueue:
                 thread.join(max(0, until - time.monotonic()))
 
     def add(self, uuid: str, after: float = 0, lane: str = WORK) -> None:
-        """Have a mapping looked at in ``after`` seconds, or sooner."""
-        due = _Due(time.monotonic() + after, lane)
+        """Have a mapping looked at in ``after`` seconds, or sooner.
+
+        What waits for work already may be overtaken by an event.
+        """
+        at = time.monotonic() + after
         with self._changed:
             known = self._due.get(uuid)
-            if known is None or due.at < known.at:
-                self._due[uuid] = due
-                self._changed.notify_all()
+            if known is not None:
+                if known.at <= at and lane in (WORK, known.lane):
+                    return
+                at = min(at, known.at)
+                lane = EVENT if EVENT in (lane, known.lane) else lane
+            self._due[uuid] = _Due(at, lane)
+            self._changed.notify_all()
 
     def is_idle(self) -> bool:
         """Tell whether nothing is worked on, nor due within a second."""

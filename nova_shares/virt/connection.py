@@ -108,7 +108,9 @@ class Connection:
                     continue
             try:
                 conn = self._open()
-            except libvirt.libvirtError as e:
+            except Exception as e:
+                # What the host can do is looked at too; this thread is the
+                # only one to come back.
                 self._failed(e)
                 continue
             with self._state:

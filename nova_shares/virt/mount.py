@@ -35,10 +35,9 @@ from nova_shares.virt import location
 from nova_shares.virt import mount_config
 from nova_shares.virt import proctable
 
-_SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
-#: What the helper may take beyond two limits of a mount, in seconds: it
+#: What the helper may take beyond three limits of a mount, in seconds: it
 #: ends by itself before.
-_GRACE = 55.0
+_GRACE = 65.0
 
 
 def protocols(config: mount_config.Config) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def protocols(config: mount_config.Config) -> tuple[str, ...]:
     return tuple(
         protocol
         for protocol, program in programs.items()
-        if shutil.which(program, path=_SBIN)
+        if shutil.which(program, path=child.ENV["PATH"])
     )
 
 
@@ -135,7 +134,9 @@ class Mounts:
 
     def has_remains(self, uuid: str) -> bool:
         """Tell whether there is anything for :meth:`unmount` to remove."""
-        return os.path.lexists(self.path(uuid))
+        return self._there(uuid) is not None or os.path.lexists(
+            self.path(uuid)
+        )
 
     def check_seen(self, uuid: str) -> None:
         """Make sure that libvirt sees the mount, too.
@@ -174,7 +175,7 @@ class Mounts:
         return mount.fstype.startswith("fuse") and child.is_dead(mount.target)
 
     def _call(self, verb: str, document: dict[str, str]) -> dict[str, Any]:
-        limit = 2 * self._config.timeout + _GRACE
+        limit = 3 * self._config.timeout + _GRACE
         try:
             result = child.run(
                 [*self._helper, verb], limit, json.dumps(document).encode()

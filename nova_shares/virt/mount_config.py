@@ -99,14 +99,15 @@ class Config:
 def load(path: str = PATH, trusted: bool = False) -> Config:
     """Read the file; without one the defaults hold.
 
-    :param trusted: refuse a file that another user than root can write
+    :param trusted: refuse a file that another user than root can write, or
+        put another one in the place of
     :raises BadConfig: if it has what can't be
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
+        if trusted:
+            _check_trust(path)
         with open(path, encoding="utf-8") as f:
-            if trusted and not _is_roots_alone(os.fstat(f.fileno())):
-                raise BadConfig(f"{path} can be written by others than root.")
             parser.read_file(f)
     except FileNotFoundError:
         return Config()
@@ -115,10 +116,18 @@ def load(path: str = PATH, trusted: bool = False) -> Config:
     return _checked(parser)
 
 
-def _is_roots_alone(status: os.stat_result) -> bool:
-    return status.st_uid == 0 and not status.st_mode & (
-        stat.S_IWGRP | stat.S_IWOTH
-    )
+def _check_trust(path: str) -> None:
+    """Make sure that nobody but root has a say in what a path leads to."""
+    while True:
+        status = os.lstat(path)
+        open_to = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if status.st_mode & stat.S_ISVTX:
+            open_to = 0  # In one like /tmp nobody moves what is root's.
+        if status.st_uid != 0 or open_to or stat.S_ISLNK(status.st_mode):
+            raise BadConfig(f"{path} can be written by others than root.")
+        if path == "/":
+            return
+        path = os.path.dirname(path)
 
 
 def _checked(parser: configparser.ConfigParser) -> Config:

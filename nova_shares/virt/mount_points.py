@@ -48,8 +48,10 @@ def held(path: str, mapping: str, limit: float) -> Iterator[int]:
 def _opened(path: str) -> Iterator[int]:
     """Open the directory of all mount points, made if there is none.
 
-    No part of its path may be a link, or be written by others than root:
-    they could put another directory into its place.
+    What is mounted there has the modes that its users gave it: nobody but
+    root and the group of whoever runs us by sudo gets as far as that. No
+    part of its path may be a link, or be written by others than root: they
+    could put another directory into its place.
     """
     fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -57,7 +59,9 @@ def _opened(path: str) -> Iterator[int]:
         for number, part in enumerate(parts, 1):
             if number == len(parts):
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(part, 0o755, dir_fd=fd)
+                    os.mkdir(part, 0o750, dir_fd=fd)
+                    group = int(os.environ.get("SUDO_GID", 0))
+                    os.chown(part, 0, group, dir_fd=fd, follow_symlinks=False)
             below = _step(fd, part, path)
             os.close(fd)
             fd = below

@@ -88,7 +88,10 @@ def parse_mountinfo(text: str) -> list[Mount]:
                     target=_unescaped(fields[4]),
                     fstype=rest[0],
                     source=_unescaped(rest[1]),
-                    shared=any(f.startswith("shared:") for f in fields[6:]),
+                    # One that follows a master is in a namespace like
+                    # those that systemd makes for a sandbox.
+                    shared=any(f.startswith("shared:") for f in fields[6:])
+                    and not any(f.startswith("master:") for f in fields[6:]),
                 )
             )
     return found

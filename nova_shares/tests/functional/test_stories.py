@@ -354,6 +354,21 @@ class HintTest(StoryTest):
         self.see(None)
         self.nothing_left()
 
+    def test_a_start_does_not_wait_for_the_keys_of_others(self):
+        self.c.idle()
+        self.attached()
+        others = [self.c.server() for _ in range(12)]
+        for other in others:
+            share = self.c.share(proto="CEPHFS")
+            self.assertEqual(201, self.c.attach(other, share))
+            self.c.see(other, share, "inactive")
+        self.c.cloud.fail("manila", hang=60)
+        self.addCleanup(self.c.cloud.clear_faults)
+        for other in others:
+            self.c.act(other, "os-start")
+        self.c.act(self.server, "os-start")
+        self.c.see(self.server, self.share, "active", limit=4)
+
 
 class EventTest(StoryTest):
     def test_a_start_does_not_wait_for_a_slow_manila(self):

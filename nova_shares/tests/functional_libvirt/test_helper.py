@@ -20,7 +20,9 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import stat
+import subprocess
 import time
 import uuid
 
@@ -164,6 +166,22 @@ class HelperTest(testtools.TestCase):
         self.assertEqual([], lab.points())
         self.assertEqual({}, self.call("unmount"))
 
+    def test_what_is_written_back_is_waited_for(self):
+        os.makedirs(lab.BASE, exist_ok=True)
+        # As an unmount looks that is off the mount table and not at its end.
+        left = subprocess.Popen(
+            ["umount", "-f", os.devnull, f"{lab.BASE}/{self.uuid}"],
+            executable=shutil.which("tail"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(left.wait)
+        self.addCleanup(left.kill)
+        self.assertIn("on its way", self.call("unmount")["error"])
+        left.kill()
+        left.wait()
+        self.assertEqual({}, self.call("unmount"))
+
     def test_mount_points_are_roots_alone(self):
         self.program(
             "mount", f"stat -c '%a %u' {lab.BASE}/{self.uuid}; exit 1\n"
@@ -210,4 +228,4 @@ class HelperTest(testtools.TestCase):
         self.program("mount", "exit 1\n")
         self.call("mount", **NFS)
         mode = os.stat(lab.BASE)
-        self.assertEqual((0o755, 0), (stat.S_IMODE(mode.st_mode), mode.st_uid))
+        self.assertEqual((0o750, 0), (stat.S_IMODE(mode.st_mode), mode.st_uid))

@@ -71,7 +71,7 @@ class KillAgentTest(world.StoryTest):
 
     def _again(self):
         """Wait until the agent has been killed, and start another."""
-        self.w.agent.wait(30)
+        self.assertEqual(-signal.SIGKILL, self.w.agent.wait(30))
         self.w.start_agent()
 
     def test_attaching(self):
@@ -210,10 +210,13 @@ class KillOthersTest(world.StoryTest):
         self.see("active")
         self.guest.says("ready")
         # And with a running guest, which outlives it.
+        before = self.w.log().count("Connected to libvirt")
         self.kill_libvirtd()
         self.start_libvirtd()
         wait_for(
-            lambda: self.w.log().count("Connected to libvirt") >= 1, "", 30
+            lambda: self.w.log().count("Connected to libvirt") > before,
+            "the agent does not come back to it",
+            30,
         )
         self.see("active")
         self.assertEqual(0, self.guest.run("ls /mnt/data/from-host")[0])

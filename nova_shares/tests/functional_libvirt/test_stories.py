@@ -12,6 +12,9 @@
 
 """The main job for real: through the API and the agent, into the guest."""
 
+import grp
+import os
+import shutil
 import subprocess
 
 from nova_shares.tests.functional.cloud import wait_for
@@ -183,6 +186,7 @@ class HostTest(world.StoryTest):
     def test_an_agent_that_is_not_root(self):
         """As it is deployed: it mounts by sudo, and sees little of others."""
         self.w.stop_agent()
+        shutil.rmtree(lab.BASE, ignore_errors=True)
         command = self.w.helper.command
         self.w.allow_sudo("nobody", command)
         with open(self.w.config_file, "a") as f:
@@ -199,6 +203,11 @@ class HostTest(world.StoryTest):
         self.guest.says("ready")
         self.assertIn("GUEST read what the share holds", self.guest.console())
         self.see("active")
+        base = os.stat(lab.BASE)
+        self.assertEqual(
+            (0o40750, 0, grp.getgrnam("libvirt").gr_gid),
+            (base.st_mode, base.st_uid, base.st_gid),
+        )
         with open(f"/proc/{self.w.agent.pid}/status") as f:
             self.assertIn("Uid:\t65534\t65534\t65534\t65534", f.read())
         self.stop()

@@ -15,8 +15,11 @@ import contextlib
 import io
 import uuid
 
+import fixtures
+
 from nova_shares import audit
 from nova_shares.cmd import manage
+from nova_shares.db import store as db_store
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional_manila import base
@@ -151,6 +154,35 @@ class AuditTest(base.StoryTest):
             lambda: self.audit() == (0, []), lambda: str(self.audit()), 60
         )
         self.exact(self.share)
+
+    def test_no_server_is_said_twice_of_the_server_itself(self):
+        # What else is wrong with the mapping does not count as the second.
+        for lock in self.c.locks():
+            self.c.manila("admin").delete(f"/resource-locks/{lock['id']}")
+        self.c.cloud.fail(
+            "nova", f"servers/{self.server}", status=404, count=1
+        )
+        code, found = self.audit("--fix")
+        self.assertEqual(3, code)
+        self.assertEqual(
+            {(audit.NO_SERVER, False), (audit.UNLOCKED, False)},
+            {(f["kind"], f["fixed"]) for f in found},
+        )
+        self.assertEqual(
+            "attached", self.c.mapping(self.server, self.share).wanted
+        )
+
+    def test_what_is_attached_meanwhile_is_needed(self):
+        list_all, earlier = db_store.Store.list_all, [[]]
+
+        def listed(store, **of):
+            return earlier.pop() if earlier else list_all(store, **of)
+
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_shares.db.store.Store.list_all", listed)
+        )
+        self.assertEqual((0, []), self.audit())
+        self.assertEqual([], earlier)
 
     def test_nova_that_fails_is_no_deleted_server(self):
         self.c.cloud.fail("nova")

@@ -160,7 +160,9 @@ class LifeTest(base.StoryTest):
         answer = self.c.ask("POST", path, body, user="admin")
         self.assertEqual(201, answer.status_code)
         self.c.see(self.server, share, "inactive")
+        self.exact()
         self.detached(self.server, share)
+        self.exact(share)
 
     def test_a_reader_attaches_nothing_and_others_see_nothing(self):
         share = self.attached()

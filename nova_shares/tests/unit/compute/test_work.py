@@ -81,6 +81,28 @@ class WorkQueueTest(unittest.TestCase):
         queue.add("b", after=60)
         self._wait(lambda: seen == ["a", "b"])
 
+    def test_an_event_overtakes_what_waits_for_work(self):
+        gate, seen = threading.Event(), []
+        self.addCleanup(gate.set)
+
+        def handle(uuid, lane):
+            seen.append((uuid, lane))
+            if lane == work.WORK:
+                gate.wait(10)
+
+        queue = self._start(handle)
+        blockers = [f"blocker {number}" for number in range(20)]
+        for blocker in blockers:
+            queue.add(blocker)
+        queue.add("a")
+        queue.add("a", lane=work.EVENT)
+        # And does not fall behind again.
+        queue.add("a")
+        self._wait(lambda: ("a", work.EVENT) in seen)
+        gate.set()
+        self._wait(queue.is_idle)
+        self.assertNotIn(("a", work.WORK), seen)
+
     def test_a_lane_does_not_wait_for_the_other(self):
         gate, seen = threading.Event(), []
         self.addCleanup(gate.set)

@@ -89,3 +89,19 @@ class MountConfigTest(testtools.TestCase):
             mount_config.BadConfig, mount_config.load, self.path, trusted=True
         )
         self.assertIn("others than root", str(error))
+
+    def test_so_is_one_in_whose_place_others_can_put_another(self):
+        self.load("")
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(directory, "link")
+        os.symlink(self.path, path)
+        below = os.path.join(os.path.dirname(self.path), "below")
+        os.mkdir(below)
+        os.chmod(below, 0o777)
+        inside = os.path.join(below, "conf")
+        os.link(self.path, inside)
+        for wrong in (path, inside):
+            error = self.assertRaises(
+                mount_config.BadConfig, mount_config.load, wrong, trusted=True
+            )
+            self.assertIn("others than root", str(error))

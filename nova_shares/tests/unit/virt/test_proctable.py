@@ -60,6 +60,9 @@ class MountTableTest(testtools.TestCase):
         self.assertEqual("tmpfs", proctable.at(found, "/mnt/one").fstype)
         self.assertIsNone(proctable.at(found, "/mnt"))
         self.assertTrue(proctable.is_shared(found, "/mnt/none"))
+        self.assertTrue(proctable.is_shared(found[:1], "/mnt/one"))
+        # It follows another: as in a sandbox.
+        self.assertFalse(proctable.is_shared(found[:2], "/mnt/one"))
         self.assertFalse(proctable.is_shared(found, "/mnt/one/below"))
 
     @given(st.text(max_size=200))
@@ -162,4 +165,11 @@ class ChildTest(testtools.TestCase):
         self.assertEqual("s3cret", result.last_line)
 
     def test_a_mount_that_lives(self):
+        programs = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(programs, "stat")
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\necho Transport endpoint is not connected\n")
+        os.chmod(path, 0o755)
+        # Nothing that the caller brings is run: it may be done as root.
+        self.useFixture(fixtures.EnvironmentVariable("PATH", programs))
         self.assertFalse(child.is_dead("/"))

@@ -1,0 +1,51 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a look over all mappings does, apart from the stories."""
+
+from unittest import mock
+
+import testtools
+
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.compute import resync
+
+
+class ResyncTest(testtools.TestCase):
+    def test_one_that_can_not_be_looked_at_keeps_no_other_from_it(self):
+        mappings = [
+            mapping.ShareMapping(
+                uuid=f"mapping {number}",
+                instance_uuid=f"server {number}",
+                project_id="project",
+                host="host",
+                share_id="share",
+                share_proto="NFS",
+                export_location="192.0.2.1:/x",
+                tag="data",
+                status=mapping.ACTIVE,
+            )
+            for number in range(3)
+        ]
+        store, driver, manager = mock.Mock(), mock.Mock(), mock.Mock()
+        store.list_for_host.return_value = mappings
+        driver.domains.return_value = {m.instance_uuid: True for m in mappings}
+        driver.works.side_effect = [
+            True,
+            exception.StepFailed("the guest can't be looked at"),
+            False,
+        ]
+        resync.Resync("host", store, driver, manager, mock.Mock()).run()
+        self.assertEqual(
+            mock.call("mapping 2"), manager.look.call_args_list[0]
+        )
