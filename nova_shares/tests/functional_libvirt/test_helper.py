@@ -53,7 +53,7 @@ class HelperTest(testtools.TestCase):
         os.chmod(path, 0o755)
         self.useFixture(
             fixtures.MonkeyPatch(
-                "nova_shares.cmd.mount_helper._ENV",
+                "nova_shares.virt.child.ENV",
                 {"PATH": f"{self.programs}:/usr/sbin:/usr/bin:/sbin:/bin"},
             )
         )

@@ -231,14 +231,20 @@ class HostTest(world.StoryTest):
         self.see(None, server)
         self.nothing_left()
 
-    def test_libvirt_keeps_a_managed_save_off(self):
+    def test_libvirt_keeps_what_virtiofs_can_not_do_off(self):
+        """A managed save, and a migration, that somebody starts past us."""
         self.attach()
         self.start()
         self.see("active")
         self.guest.says("ready")
-        self.assertRaises(
-            lab.libvirt.libvirtError, self.guest.domain.managedSave, 0
-        )
+        for move in (
+            lambda: self.guest.domain.managedSave(0),
+            lambda: self.guest.domain.migrate3(
+                self.guest.conn, {}, lab.libvirt.VIR_MIGRATE_LIVE
+            ),
+        ):
+            error = self.assertRaises(lab.libvirt.libvirtError, move)
+            self.assertRegex(str(error), "virtiofs|vhost-user-fs")
         self.see("active")
         self.assertEqual(0, self.guest.run("ls /mnt/data/from-host")[0])
         self.stop()
