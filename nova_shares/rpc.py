@@ -137,7 +137,9 @@ class Hints:
                     client.prepare(server=mapping.host).cast(
                         caller, "look", mapping_uuid=mapping.uuid
                     )
-                    LOG.debug("Cast %s to %s", mapping.uuid, mapping.host)
+                    LOG.debug(
+                        "Told %s of mapping %s", mapping.host, mapping.uuid
+                    )
                     break
                 except Exception as e:
                     # A broker that is away raises whatever its library has.

@@ -29,7 +29,8 @@ import time
 from typing import Callable
 from typing import Optional
 
-#: What a child of root's has, whatever its caller's is.
+#: The environment of what may be run as root: the caller's could have
+#: programs of his own on its PATH.
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_OUTPUT = 65536
 

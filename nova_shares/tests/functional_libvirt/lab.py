@@ -416,6 +416,15 @@ def libvirtd_runs():
     return any(p.name == "libvirtd" for p in proctable.processes())
 
 
+def remove_base():
+    """Remove the directory of mount points, in which there must be none."""
+    assert points() == [], points()
+    if os.path.isdir(BASE):
+        for name in os.listdir(BASE):
+            os.unlink(f"{BASE}/{name}")
+        os.rmdir(BASE)
+
+
 def points():
     """List what is left of mount points and key files."""
     if not os.path.isdir(BASE):

@@ -219,12 +219,7 @@ class HelperTest(testtools.TestCase):
         self.assertEqual({"seen": False}, self.call("seen"))
 
     def test_the_base_is_made(self):
-        for name in lab.points():
-            self.fail(f"{name} is left over")
-        if os.path.isdir(lab.BASE):
-            for name in os.listdir(lab.BASE):
-                os.unlink(f"{lab.BASE}/{name}")
-            os.rmdir(lab.BASE)
+        lab.remove_base()
         self.program("mount", "exit 1\n")
         self.call("mount", **NFS)
         mode = os.stat(lab.BASE)

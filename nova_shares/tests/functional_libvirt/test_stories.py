@@ -14,7 +14,6 @@
 
 import grp
 import os
-import shutil
 import subprocess
 
 from nova_shares.tests.functional.cloud import wait_for
@@ -186,7 +185,7 @@ class HostTest(world.StoryTest):
     def test_an_agent_that_is_not_root(self):
         """As it is deployed: it mounts by sudo, and sees little of others."""
         self.w.stop_agent()
-        shutil.rmtree(lab.BASE, ignore_errors=True)
+        lab.remove_base()
         command = self.w.helper.command
         self.w.allow_sudo("nobody", command)
         with open(self.w.config_file, "a") as f:

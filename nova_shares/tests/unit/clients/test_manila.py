@@ -208,6 +208,19 @@ class RuleTest(ManilaTest):
             self.assertRaises(exception.ShareNotFound, call)
         self.assertFalse(self.shares.deny(self.share, self.share))
 
+    def test_a_404_of_somebody_else_proves_nothing(self):
+        self.cloud.fail("manila", status=404, html=True)
+        for call in (
+            lambda: self.shares.share_exists(self.share),
+            lambda: self.shares.rules(self.share),
+            lambda: self.shares.rule(self.share),
+            lambda: self.shares.export_locations(self.share),
+            lambda: self.shares.deny(self.share, self.share),
+            self.shares.locks,
+        ):
+            self.assertRaises(exception.ServiceUnavailable, call)
+        self.assertRaises(manila.Refused, self.shares.unlock, self.share)
+
 
 class OlderManilaTest(ManilaTest):
     share_max = "2.75"

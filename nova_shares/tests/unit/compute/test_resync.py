@@ -19,23 +19,13 @@ import testtools
 from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.compute import resync
+from nova_shares.tests import fixtures_db
 
 
 class ResyncTest(testtools.TestCase):
     def test_one_that_can_not_be_looked_at_keeps_no_other_from_it(self):
         mappings = [
-            mapping.ShareMapping(
-                uuid=f"mapping {number}",
-                instance_uuid=f"server {number}",
-                project_id="project",
-                host="host",
-                share_id="share",
-                share_proto="NFS",
-                export_location="192.0.2.1:/x",
-                tag="data",
-                status=mapping.ACTIVE,
-            )
-            for number in range(3)
+            fixtures_db.new_mapping(status=mapping.ACTIVE) for _ in range(3)
         ]
         store, driver, manager = mock.Mock(), mock.Mock(), mock.Mock()
         store.list_for_host.return_value = mappings
@@ -47,5 +37,5 @@ class ResyncTest(testtools.TestCase):
         ]
         resync.Resync("host", store, driver, manager, mock.Mock()).run()
         self.assertEqual(
-            mock.call("mapping 2"), manager.look.call_args_list[0]
+            mock.call(mappings[2].uuid), manager.look.call_args_list[0]
         )
