@@ -196,12 +196,16 @@ class FakeDriver(driver.Driver):
         return self._hypervisor.domains().get(instance_uuid)
 
     def listen(self, changed: Callable[[str], None]) -> None:
+        # Here: what changes once this has returned is told.
+        seen, _ = self._hypervisor.events(0, 0)
         threading.Thread(
-            target=self._listen, args=(changed,), name="domains", daemon=True
+            target=self._listen,
+            args=(changed, seen),
+            name="domains",
+            daemon=True,
         ).start()
 
-    def _listen(self, changed: Callable[[str], None]) -> None:
-        seen, _ = self._hypervisor.events(0, 0)
+    def _listen(self, changed: Callable[[str], None], seen: int) -> None:
         while not self._closed.is_set():
             seen, servers = self._hypervisor.events(seen, 0.5)
             for server in servers:
