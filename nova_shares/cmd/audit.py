@@ -199,8 +199,12 @@ def _until_gone(
     end = time.monotonic() + conf.manila.share_apply_policy_timeout
     while True:
         current = store.get(m.uuid)
-        if current is None or not audit.force_detach(store, shares, current):
-            return
+        try:
+            if not current or not audit.force_detach(store, shares, current):
+                return
+        except exception.Conflict:
+            # Its user has asked for the same just now: look again.
+            pass
         if time.monotonic() > end:
             raise Failed(
                 "Manila takes its time to let the host out: the mapping is "

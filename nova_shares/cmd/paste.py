@@ -143,20 +143,26 @@ def removed(text: str) -> str:
     """Make the text of a paste file without our filters."""
     lines = text.splitlines(keepends=True)
     kept: list[str] = []
+    after: list[str] = []
     section = ""
     for line in lines:
         header = _HEADER.match(line)
         if header:
-            before, section = section, header[1]
-            if _is_ours(section) and not _is_ours(before):
+            section = header[1]
+            kept, after = kept + after, []
+            if _is_ours(section) and kept and not kept[-1].strip():
                 # The empty line that stands before our sections.
                 kept.pop()
+        if _is_ours(section):
+            # What follows our last setting is about the next section.
+            is_setting = line.strip() and line[0] not in "#;"
+            after = [] if is_setting else [*after, line]
+            continue
         around = _AROUND.get(section)
-        if _is_ours(section) or (
-            around and re.fullmatch(rf"filter-with\s*[=:]\s*{around}\s*", line)
-        ):
+        if around and re.fullmatch(rf"filter-with\s*[=:]\s*{around}\s*", line):
             continue
         kept.append(line)
+    kept += after
     if kept and kept[-1] == "# nova_shares: there was no newline before\n":
         kept[-2:] = [kept[-2][:-1]]
     return "".join(kept)
@@ -195,7 +201,6 @@ def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     if args.dry_run:
         print(f"{our_file} would be written, of {args.copy_from}")
         return
-    os.makedirs(os.path.dirname(our_file), exist_ok=True)
     _write(our_file, text, like=args.copy_from)
     print(f"{our_file} is written; [database] connection is yours to fill in")
 
@@ -249,7 +254,7 @@ def _change(args: argparse.Namespace, new: str) -> None:
         )
         sys.stdout.writelines(diff)
         return
-    shutil.copy2(path, path + BACKUP)
+    _write(path + BACKUP, old, like=path)
     _write(path, new, like=path)
     print(f"{path} is changed; as it was, it is in {path}{BACKUP}")
 
@@ -264,8 +269,12 @@ def _read(path: str) -> str:
 
 def _write(path: str, text: str, like: str) -> None:
     """Write a file in one go, its owner and mode those of another."""
+    # What a link leads to: the link stays.
+    path = os.path.realpath(path)
+    directory = os.path.dirname(path)
     try:
-        handle, name = tempfile.mkstemp(dir=os.path.dirname(path) or ".")
+        os.makedirs(directory, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=directory)
         with open(handle, "w", newline="") as file:
             file.write(text)
         shutil.copymode(like, name)

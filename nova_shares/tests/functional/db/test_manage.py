@@ -24,10 +24,12 @@ import subprocess
 import sys
 import threading
 import unittest
+from unittest import mock
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import mapping as m
 from nova_shares import rpc
+from nova_shares.clients import manila
 from nova_shares.cmd import manage
 from nova_shares.db import migrations
 from nova_shares.tests import fixtures_db
@@ -95,6 +97,26 @@ class ManageTest(unittest.TestCase):
         self.assertEqual(1, err.count("\n"), err)
         self.assertIn("instances", err)
         self.assertIn("a database of its own", err)
+
+    def test_force_detach_while_the_user_detaches(self):
+        store = self.database.synced()
+        self.addCleanup(store._engine.dispose)
+        made = store.insert(new())
+        deletes = []
+
+        def user_deletes(shares, share_id):
+            # Both have read the mapping; Manila has no rule of it.
+            if not deletes:
+                deletes.append(store.want_detached(made.uuid))
+            return []
+
+        with mock.patch.object(manila.Shares, "rules", user_deletes):
+            said = self.run_(
+                "mapping", "force-detach", made.uuid, "--host-is-fenced"
+            )
+        self.assertEqual((0, ""), (said[0], said[2]))
+        self.assertIsNone(store.get(made.uuid))
+        self.assertEqual(2, deletes[0].generation - made.generation)
 
     def test_what_is_asked_for_wrongly(self):
         for args in (

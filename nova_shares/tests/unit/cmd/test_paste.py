@@ -99,6 +99,20 @@ class TestText(testtools.TestCase):
             self.assertEqual(after, paste.installed(after, "/ours.conf"))
             self.assertEqual(before, paste.removed(before))
 
+    def test_removed_takes_no_line_that_is_not_ours(self):
+        by_hand = "[filter:nova_shares]\npaste.filter_factory = a:b\n"
+        for before, after in (
+            (NOVAS, ""),
+            (NOVAS, "[filter:x]\na = b\n"),
+            (NOVAS, "# About x\n\n[filter:x]\na = b\n"),
+            (NOVAS, "\n# The end\n"),
+            (NOVAS + "# See ticket 7\n", "\n[filter:x]\na = b\n"),
+            ("", NOVAS),
+        ):
+            self.assertEqual(
+                before + after, paste.removed(before + by_hand + after)
+            )
+
     def test_another_file_of_ours(self):
         self.assertEqual(
             EDITED.replace("/ours.conf", "/b.conf"),
@@ -166,6 +180,31 @@ class TestCommand(testtools.TestCase):
         for verb in ("install", "remove", "check"):
             self.assertEqual(1, self.run_verb(verb))
         self.assertIn("can't be read", self.err.getvalue())
+
+    def test_a_link_stays(self):
+        link = os.path.join(self.directory, "link.ini")
+        os.symlink("api-paste.ini", link)
+        target, self.paste_file = self.paste_file, link
+        for verb, text in (
+            (("install", "--our-file", "/ours.conf"), EDITED),
+            (("remove",), NOVAS),
+        ):
+            self.assertEqual(0, self.run_verb(*verb))
+            self.assertEqual("api-paste.ini", os.readlink(link))
+            self.assertEqual(text, self.read(target))
+
+    def test_what_can_not_be_written(self):
+        os.mkdir(self.paste_file + paste.BACKUP)
+        self.assertEqual(1, self.run_verb("install"))
+        self.assertIn("can't be written", self.err.getvalue())
+        self.assertEqual(NOVAS, self.read(self.paste_file))
+        os.rmdir(self.paste_file + paste.BACKUP)
+        # A file is where the directory of ours would be.
+        ours = os.path.join(self.paste_file, "ours.conf")
+        args = ("--our-file", ours, "--copy-from")
+        nova_conf = self.write("nova.conf", NOVA_CONF)
+        self.assertEqual(1, self.run_verb("install", *args, nova_conf))
+        self.assertIn(f"{ours} can't be written", self.err.getvalue())
 
     def test_check_before_install(self):
         self.assertEqual(1, self.run_verb("check"))
