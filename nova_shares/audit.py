@@ -122,6 +122,7 @@ class Audit:
             Nova does not answer as it should
         """
         database = self.database
+        self._shares.must_see_all()
         # Whoever needs an access rule is on the host of the rule. A row comes
         # before its rule and goes after it: of what changes meanwhile no rule
         # is left over, and nothing is said of the mapping.

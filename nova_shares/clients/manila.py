@@ -28,9 +28,12 @@ from typing import Optional
 
 from oslo_config import cfg
 from oslo_context import context
+from oslo_log import log as logging
 
 from nova_shares import exception
 from nova_shares.clients import manila_asking as asking
+
+LOG = logging.getLogger(__name__)
 
 #: What our access rules carry from the moment that they exist, whatever
 #: becomes of their locks.
@@ -132,7 +135,26 @@ class Shares:
 
     def share_exists(self, share_id: str) -> bool:
         """Tell whether Manila has a share."""
-        return self._get(f"/shares/{share_id}", "share") is not None
+        if self._get(f"/shares/{share_id}", "share") is not None:
+            return True
+        self.must_see_all()
+        return False
+
+    def must_see_all(self) -> None:
+        """Make sure that our user sees the shares of all projects.
+
+        Of a share of another project Manila says to anybody but an
+        administrator that there is none.
+        """
+        response = self._asking.send("GET", "/services")
+        if response.status_code != 200:
+            LOG.error(
+                "What Manila does not show may be there: it does not let the"
+                " user of [manila] see what administrators do (%d). Has it"
+                " the admin role?",
+                response.status_code,
+            )
+            raise asking.unavailable("our user does not see all shares")
 
     def export_locations(self, share_id: str) -> list[str]:
         """List where a share is exported, the preferred places first.

@@ -37,21 +37,29 @@ SERVICE = "shared file system"
 LOCKS = "2.82"
 #: The oldest that we can do with: access rules have their own collection.
 OLDEST = "2.45"
+#: Seconds for which Manila is taken for an older one.
+_BELIEVED = 600.0
 _VERSION_HEADER = "X-OpenStack-Manila-API-Version"
 
 
 class Asking:
-    """One session a process; nothing is made before it is needed.
-
-    :ivar version: the microversion in use, :data:`LOCKS` until Manila turns
-        out to be older
-    """
+    """One session a process; nothing is made before it is needed."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self.version = LOCKS
+        self._older_until = 0.0
         self._conf = conf
         self._lock = threading.Lock()
+        self._catalog = threading.Lock()
         self._adapter: Any = None
+
+    @property
+    def version(self) -> str:
+        """Tell which microversion is asked for.
+
+        Manila may be upgraded, or one of several of it: that it is older
+        is not believed for ever.
+        """
+        return OLDEST if time.monotonic() < self._older_until else LOCKS
 
     def send(
         self,
@@ -70,9 +78,14 @@ class Asking:
         """
         try:
             tried = self.version
-            response = self._try(method, path, caller, deadline, json)
-            if response.status_code == 406 and self._is_older(tried):
-                response = self._try(method, path, caller, deadline, json)
+            what = (method, path, caller, deadline, json)
+            response = self._try(tried, *what)
+            if response.status_code == 406 and tried != OLDEST:
+                self._is_older()
+                response = self._try(OLDEST, *what)
+            if caller is None and response.status_code == 403:
+                # A role that we are given is in a new token alone.
+                self._get_adapter().invalidate()
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
         return response
@@ -87,21 +100,21 @@ class Asking:
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
 
-    def _is_older(self, tried: str) -> bool:
-        """Step down to the oldest version; tell whether ``tried`` is newer."""
+    def _is_older(self) -> None:
+        """Step down to the oldest version, for a time."""
         with self._lock:
             if self.version == OLDEST:
-                return tried != OLDEST
-            self.version = OLDEST
+                return
+            self._older_until = time.monotonic() + _BELIEVED
         LOG.warning(
             "Manila is older than API version %s: access rules are made "
             "without locks, their users can see and delete them",
             LOCKS,
         )
-        return True
 
     def _try(
         self,
+        version: str,
         method: str,
         path: str,
         caller: Optional[context.RequestContext],
@@ -115,7 +128,7 @@ class Asking:
         if on_behalf is not None:
             options["global_request_id"] = on_behalf.global_id
         if caller is not None:
-            options["auth"] = self._auth_of(adapter, caller)
+            options["auth"] = self._auth_of(adapter, caller, deadline)
         if deadline is not None:
             options["timeout"] = deadline - time.monotonic()
             options["connect_retries"] = options["status_code_retries"] = 0
@@ -126,7 +139,7 @@ class Asking:
         return adapter.request(
             path,
             method,
-            headers={_VERSION_HEADER: self.version},
+            headers={_VERSION_HEADER: version},
             raise_exc=False,
             # At DEBUG keystoneauth would log the keys of access rules.
             log=False,
@@ -134,12 +147,22 @@ class Asking:
         )
 
     def _auth_of(
-        self, adapter: Any, caller: context.RequestContext
+        self,
+        adapter: Any,
+        caller: context.RequestContext,
+        deadline: Optional[float],
     ) -> plugin.BaseAuthPlugin:
-        endpoint = adapter.get_endpoint()
+        # keystoneauth lets one at a time ask Keystone, and all others wait.
+        if not self._catalog.acquire(timeout=_left(deadline)):
+            raise unavailable("Keystone does not answer in time")
+        try:
+            endpoint = adapter.get_endpoint()
+            ours = adapter.get_project_id()
+        finally:
+            self._catalog.release()
         if endpoint is None:
             raise unavailable("the catalog has no endpoint")
-        ours, theirs = adapter.get_project_id(), caller.project_id
+        theirs = caller.project_id
         if ours and theirs and endpoint.rstrip("/").endswith(f"/{ours}"):
             # Some catalogs put the project in: Manila wants the token's.
             endpoint = endpoint.rstrip("/")[: -len(ours)] + theirs
@@ -165,6 +188,11 @@ class Asking:
                     self._conf, "manila", session=session, auth=auth
                 )
             return self._adapter
+
+
+def _left(deadline: Optional[float]) -> float:
+    """Tell how long a lock may be waited for; -1 is for ever."""
+    return -1 if deadline is None else max(0, deadline - time.monotonic())
 
 
 def is_gone(response: Any) -> bool:

@@ -131,16 +131,43 @@ class RestServers:
         :raises nova_shares.exception.ServiceUnavailable: if Nova does not
             answer as it should
         """
+        path = f"/servers/{urlparse.quote(server_id.lower(), safe='')}"
+        response = self._get(path, global_request_id)
         try:
-            response = self._adapter.get(
-                f"/servers/{urlparse.quote(server_id.lower(), safe='')}",
+            return _read(server_id, response.status_code, response.content)
+        except exception.ServerNotFound:
+            self._must_see_all(global_request_id)
+            raise
+
+    def _must_see_all(self, global_request_id: str | None) -> None:
+        """Make sure that our user sees the servers of all projects.
+
+        Of a server of another project Nova says to anybody but an
+        administrator that there is none.
+        """
+        path = "/servers?all_tenants=true&limit=1"
+        response = self._get(path, global_request_id)
+        if response.status_code != 200:
+            LOG.error(
+                "What Nova does not show may be there: it does not let the"
+                " user of [nova] see the servers of all projects (%d)."
+                " Has it the admin role?",
+                response.status_code,
+            )
+            # A role that it is given is in a new token alone.
+            self._adapter.invalidate()
+            raise _unavailable("our user does not see all servers")
+
+    def _get(self, path: str, global_request_id: str | None) -> Any:
+        try:
+            return self._adapter.get(
+                path,
                 microversion=MICROVERSION,
                 global_request_id=global_request_id,
                 raise_exc=False,
             )
         except ks_exceptions.ClientException as e:
             raise _unavailable(f"{type(e).__name__}: {e}") from e
-        return _read(server_id, response.status_code, response.content)
 
     def bound(self, environ: dict[str, Any]) -> FindServer:
         """Make the look-up for the request of ``environ``."""

@@ -105,15 +105,16 @@ def _broker(conf: cfg.ConfigOpts) -> str:
 
 
 def _manila(conf: cfg.ConfigOpts) -> str:
-    manila.Shares(conf).rule(uuidutils.generate_uuid())
-    return "Manila answers, and knows our service user."
+    if manila.Shares(conf).share_exists(uuidutils.generate_uuid()):
+        raise Missing("Manila knows a share that can't be.")
+    return "Manila answers, and our service user is an administrator to it."
 
 
 def _nova(conf: cfg.ConfigOpts) -> str:
     try:
         nova.rest_servers(conf).find(uuidutils.generate_uuid())
     except exception.ServerNotFound:
-        return "Nova answers, and knows our service user."
+        return "Nova answers, and our service user is an administrator to it."
     raise Missing("Nova knows a server that can't be.")
 
 

@@ -20,7 +20,9 @@ after an outage.
 from __future__ import annotations
 
 import datetime
+import random
 import time
+from typing import Optional
 
 from oslo_log import log as logging
 
@@ -35,6 +37,8 @@ from nova_shares.virt import driver as virt_driver
 LOG = logging.getLogger(__name__)
 
 _MOVED = "server"
+#: Seconds in one run after which a Nova that fails is asked no more.
+_LONGEST_CHECK = 10.0
 #: How many mounts of no mapping are undone without asking anybody.
 _MOST_LEFTOVERS = 10
 #: One in so many mappings has its access rule looked at in each run.
@@ -169,28 +173,45 @@ class Resync:
         for known in (self._checked, self._gone_since):
             for server_id in set(known) - set(servers):
                 del known[server_id]
-        now = time.monotonic()
-        for server_id, its_mappings in servers.items():
-            checked = self._checked.setdefault(server_id, now)
-            if (
-                server_id not in domains
-                or now - checked >= self._check_interval
-            ):
-                self._check_server(server_id, its_mappings)
+        began = time.monotonic()
+        for server_id in servers:
+            # Not all at the same time.
+            ago = random.uniform(0, self._check_interval)  # noqa: S311
+            self._checked.setdefault(server_id, began - ago)
+        for server_id in sorted(servers, key=self._checked.__getitem__):
+            checked = self._checked[server_id]
+            if server_id in domains and began - checked < self._check_interval:
+                continue
+            self._checked[server_id] = time.monotonic()
+            try:
+                self._check_server(
+                    server_id, servers[server_id], domains.get(server_id)
+                )
+            except exception.ServiceUnavailable as e:
+                # Unknown is not gone.
+                LOG.warning("Server %s can't be looked up: %s", server_id, e)
+                if time.monotonic() - began > _LONGEST_CHECK:
+                    LOG.warning("The next run looks the others up")
+                    return
 
     def _check_server(
-        self, server_id: str, mappings: list[ShareMapping]
+        self,
+        server_id: str,
+        mappings: list[ShareMapping],
+        is_running: Optional[bool],
     ) -> None:
         try:
             server = self._find_server(server_id)
         except exception.ServerNotFound:
+            if is_running:
+                LOG.warning(
+                    "Nova has no server %s, whose guest runs here: its shares"
+                    " are left to it",
+                    server_id,
+                )
+                return
             self._is_gone(server_id, mappings)
             return
-        except exception.ServiceUnavailable as e:
-            # Unknown is not gone.
-            LOG.warning("Server %s could not be looked up: %s", server_id, e)
-            return
-        self._checked[server_id] = time.monotonic()
         self._gone_since.pop(server_id, None)
         if server.host is not None and server.host != self._host:
             for m in mappings:

@@ -129,6 +129,11 @@ class Directory:
             self.users[name] = User(identifier, name, self.password, where)
             return self.users[name]
 
+    def assign(self, name: str, project: str, *roles: str) -> None:
+        """Give a user other roles: in the tokens that are made from now on."""
+        with self.lock:
+            self.users[name].roles[self.projects[project].id] = roles
+
     def issue(
         self,
         user: User,

@@ -44,6 +44,7 @@ class ShareApi(wire.Api):
                 ("DELETE", one, self._delete),
                 ("GET", one + "/export_locations", self._exports),
                 ("GET", one + "/export_locations/{export}", self._export),
+                ("GET", "/v2/services", self._list_services),
                 ("GET", pools, self._list_pools),
                 ("GET", pools + "/detail", self._list_pools),
                 *self._access.routes(),
@@ -155,15 +156,21 @@ class ShareApi(wire.Api):
             raise wire.Refusal(403, "Access was denied to this resource.")
         return wire.answer({"export_location": views.export_view(call, place)})
 
+    def _list_services(self, call: wire.Call) -> webob.Response:
+        _check_admin(call, "service:index")
+        return wire.answer({"services": [views.service()]})
+
     def _list_pools(self, call: wire.Call) -> webob.Response:
-        if not call.context.is_admin:
-            raise wire.Refusal(
-                403,
-                "Policy doesn't allow scheduler_stats:pools:index to be "
-                "performed.",
-            )
+        _check_admin(call, "scheduler_stats:pools:index")
         in_full = call.req.path_info.endswith("/detail")
         return wire.answer({"pools": [views.pool(in_full)]})
+
+
+def _check_admin(call: wire.Call, rule: str) -> None:
+    if not call.context.is_admin:
+        raise wire.Refusal(
+            403, f"Policy doesn't allow {rule} to be performed."
+        )
 
 
 def make_app(cloud: state.Cloud) -> wire.WSGIApplication:

@@ -146,6 +146,19 @@ def pool(in_full: bool) -> dict[str, Any]:
     return {**_POOL, "capabilities": capabilities}
 
 
+def service() -> dict[str, Any]:
+    """Show one of what Manila is made of, as administrators see it."""
+    return {
+        "id": 1,
+        "binary": "manila-share",
+        "host": _POOL["host"] + "@" + _POOL["backend"],
+        "zone": "nova",
+        "status": "enabled",
+        "state": "up",
+        "updated_at": wire.now().isoformat(),
+    }
+
+
 def version(base: str, highest: str) -> dict[str, Any]:
     """Show version 2, served below ``base``."""
     kind = "application/vnd.openstack.volume+json;version=1"

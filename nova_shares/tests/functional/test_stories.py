@@ -170,6 +170,43 @@ class LifeTest(StoryTest):
         self.assertEqual("attached", mapping.wanted)
         self.assertEqual(ACTIVE_RULE, self.c.rules(self.share))
 
+    def test_who_is_no_administrator_takes_nothing_for_gone(self):
+        """Of what is others' Nova and Manila tell a user that it isn't."""
+        self.attached()
+        self.c.cloud.assign("nova-shares", "service", "service")
+        self.c.cloud.revoke_all()
+        self.c.hypervisor.delete(self.server)
+        self.ask_for("nova", r"/servers\?")
+        mapping = self.c.mapping(self.server, self.share)
+        self.assertEqual("attached", mapping.wanted)
+        self.detach()
+        self.see("error")
+        self.ask_for("manila", "/services")
+        self.assertEqual(ACTIVE_RULE, self.c.rules(self.share))
+        self.c.cloud.assign("nova-shares", "service", "admin", "service")
+        self.see(None)
+        self.nothing_left()
+
+    def ask_for(self, service, what):
+        """Wait until the agent has asked some times."""
+        asked = self.c.cloud.requests
+        before = len(asked(service, what))
+        cloud.wait_for(lambda: len(asked(service, what)) > before + 3)
+
+    def test_a_guest_that_runs_keeps_its_shares(self):
+        """Whatever Nova says: its database may be the backup of yesterday."""
+        self.attached()
+        self.c.act(self.server, "os-start")
+        self.see("active")
+        gone = self.c.cloud.servers.pop(self.server)
+        self.ask_for("nova", self.server)
+        mapping = self.c.mapping(self.server, self.share)
+        self.assertEqual("attached", mapping.wanted)
+        self.c.cloud.servers[self.server] = gone
+        self.see("active")
+        self.c.act(self.server, "os-stop")
+        self.see("inactive")
+
     def test_a_moved_server_has_a_fault(self):
         self.attached()
         self.c.hypervisor.delete(self.server)
@@ -344,8 +381,12 @@ class DetachTest(StoryTest):
         self.nothing_left()
 
 
+#: Of a Manila that hangs: longer than what must not wait for it may take.
+_PATIENCE = "[manila]\ntimeout = 20\n"
+
+
 class HintTest(StoryTest):
-    options = {"resync": 0}
+    options = {"resync": 0, "options": _PATIENCE}
 
     def test_the_cast_arrives(self):
         self.c.idle()
@@ -367,10 +408,12 @@ class HintTest(StoryTest):
         for other in others:
             self.c.act(other, "os-start")
         self.c.act(self.server, "os-start")
-        self.c.see(self.server, self.share, "active", limit=4)
+        self.c.see(self.server, self.share, "active", limit=10)
 
 
 class EventTest(StoryTest):
+    options = {"options": _PATIENCE}
+
     def test_a_start_does_not_wait_for_a_slow_manila(self):
         self.attached()
         self.c.cloud.forget_requests()
@@ -394,7 +437,7 @@ class EventTest(StoryTest):
             )
             self.c.hint(other)
         self.c.act(self.server, "os-start")
-        self.c.see(self.server, self.share, "active", limit=1.5)
+        self.c.see(self.server, self.share, "active", limit=10)
 
 
 def fault_of(fault):

@@ -126,19 +126,25 @@ class Users:
     def make_service_user(self):
         """Make a user like nova-shares, whose locks are a test's own."""
         name = f"nova-shares-{uuid.uuid4().hex[:12]}"
-        identity = adapter.Adapter(
+        user = {"name": name, "password": PASSWORD}
+        made = self._keystone.post("/users", json={"user": user}).json()
+        for role in ("admin", "service"):
+            self.role("PUT", made["user"]["id"], role)
+        return name, made["user"]["id"]
+
+    def role(self, method, user_id, role):
+        """Give a service user a role (PUT), or take it away (DELETE)."""
+        ask = self._keystone
+        project = ask.get("/projects?name=service").json()["projects"][0]["id"]
+        found = ask.get(f"/roles?name={role}").json()["roles"][0]["id"]
+        path = f"/projects/{project}/users/{user_id}/roles/{found}"
+        assert ask.request(path, method).status_code == 204
+
+    @property
+    def _keystone(self):
+        return adapter.Adapter(
             self.session("admin"), endpoint_override=f"{KEYSTONE}/v3"
         )
-        user = {"name": name, "password": PASSWORD}
-        made = identity.post("/users", json={"user": user}).json()["user"]
-        project = identity.get("/projects?name=service").json()["projects"][0]
-        for role in ("admin", "service"):
-            found = identity.get(f"/roles?name={role}").json()["roles"][0]
-            identity.put(
-                f"/projects/{project['id']}/users/{made['id']}"
-                f"/roles/{found['id']}"
-            )
-        return name, made["id"]
 
 
 class Real(cloud.Base):

@@ -108,6 +108,22 @@ class ChangeTest(base.StoryTest):
             60,
         )
 
+    def test_who_is_no_administrator_leaves_no_rule_behind(self):
+        """Of a share of others Manila tells it that there is none."""
+        share = self.attached()
+        # For a token without the role: Keystone is slow to drop the old one.
+        self.c.stop_agent()
+        self.c.users.role("PUT", self.c.user_id, "member")
+        self.c.users.role("DELETE", self.c.user_id, "admin")
+        self.c.start_agent()
+        self.assertEqual(200, self.c.detach(self.server, share))
+        self.c.see(self.server, share, "error")
+        [rule] = self.c.rules(share, "admin")
+        self.assertEqual("active", rule["state"])
+        self.c.users.role("PUT", self.c.user_id, "admin")
+        self.c.see(self.server, share, None)
+        self.exact(share)
+
     def test_a_share_in_error_is_detached(self):
         share = self.attached()
         reset = {"reset_status": {"status": "error"}}

@@ -12,6 +12,7 @@
 """Manila's client, against devcloud: real HTTP, and every wrong answer."""
 
 import logging
+import threading
 import time
 
 import fixtures
@@ -23,6 +24,7 @@ from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
 from nova_shares.clients import lock_reason
 from nova_shares.clients import manila
+from nova_shares.clients import manila_asking
 from nova_shares.devcloud import server
 from nova_shares.devcloud import state
 from nova_shares.tests import fixtures_db
@@ -130,6 +132,29 @@ class UserTest(ManilaTest):
         self.assertRaises(exception.ServiceUnavailable, self.find, seconds=0.3)
         self.assertLess(time.monotonic() - began, 1)
 
+    def test_a_keystone_that_hangs_has_the_same_time_of_all(self):
+        self.cloud.fail("keystone", hang=30)
+        caller, took = self.caller(), []
+
+        def find():
+            began = time.monotonic()
+            self.assertRaises(
+                exception.ServiceUnavailable,
+                self.shares.find,
+                caller,
+                self.share,
+                began + 1,
+            )
+            took.append(time.monotonic() - began)
+
+        threads = [threading.Thread(target=find) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(5, len(took))
+        self.assertLess(max(took), 3)
+
     def test_keystone_is_away(self):
         self.cloud.fail("keystone")
         self.assertRaises(exception.ServiceUnavailable, self.find)
@@ -208,6 +233,19 @@ class RuleTest(ManilaTest):
             self.assertRaises(exception.ShareNotFound, call)
         self.assertFalse(self.shares.deny(self.share, self.share))
 
+    def test_to_who_is_no_administrator_a_404_proves_nothing(self):
+        self.cloud.assign("nova-shares", "service", "service")
+        for call in (
+            lambda: self.shares.share_exists(self.share),
+            lambda: self.shares.rules(self.share),
+            self.shares.must_see_all,
+        ):
+            self.assertRaises(exception.ServiceUnavailable, call)
+        self.assertIn("Has it the admin role?", self.log.output)
+        # It is seen at once when it is one again.
+        self.cloud.assign("nova-shares", "service", "admin")
+        self.shares.must_see_all()
+
     def test_a_404_of_somebody_else_proves_nothing(self):
         self.cloud.fail("manila", status=404, html=True)
         for call in (
@@ -234,6 +272,14 @@ class OlderManilaTest(ManilaTest):
         self.assertTrue(self.shares.deny(self.share, rule.id))
         self.find()
         self.assertEqual(1, self.log.output.count("Manila is older"))
+
+    def test_it_is_not_taken_for_older_for_ever(self):
+        believed = fixtures.MockPatchObject(manila_asking, "_BELIEVED", 0)
+        with believed:
+            self.allow()
+        self.assertTrue(self.shares.makes_locks())
+        self.allow("192.0.2.2")
+        self.assertFalse(self.shares.makes_locks())
 
 
 class LockReasonTest(testtools.TestCase):

@@ -132,10 +132,19 @@ class TestRestServers(testtools.TestCase):
 
     def test_not_found(self):
         self.mock.get(f"{URL}/servers/{SID}", status_code=404, json=NOT_FOUND)
+        everybody = f"{URL}/servers?all_tenants=true&limit=1"
+        self.mock.get(everybody, json={"servers": []})
         error = self.assertRaises(
             exception.ServerNotFound, self.servers.find, SID.upper()
         )
         self.assertEqual(SID.upper(), error.data["server_id"])
+
+    def test_to_who_is_no_administrator_not_found_means_nothing(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.mock.get(f"{URL}/servers/{SID}", status_code=404, json=NOT_FOUND)
+        self.mock.get(f"{URL}/servers?all_tenants=true", status_code=403)
+        self.assertRaises(exception.ServiceUnavailable, self.servers.find, SID)
+        self.assertIn("Has it the admin role?", log.output)
 
     def test_a_404_that_is_not_novas_means_nothing(self):
         for answer in (
