@@ -48,9 +48,11 @@ class Killer:
             return
         self.seen.append((phase, str(step)))
         if self.at == len(self.seen) - 1:
-            agent, self.agent = self.agent, None
+            agent = self.agent
             agent.kill()
             agent.join()
+            # Only now can there be another: this one held the lock.
+            self.agent = None
             if phase == "before":
                 raise RuntimeError("killed before it took effect")
 
