@@ -30,6 +30,9 @@ _SQL_AGE = "UPDATE share_agents SET last_heartbeat = '2020-01-01 00:00:00'"
 class AuditTest(base.StoryTest):
     """With the agent stopped, so that nothing heals meanwhile."""
 
+    # Its silence is no finding.
+    options = {"options": "[api]\nagent_down_time = 3600\n"}
+
     def setUp(self):
         super().setUp()
         self.share = self.attached()

@@ -50,9 +50,10 @@ class SecretsTest(base.StoryTest):
         rows = self._provoke_a_fault(share)
         self.assertEqual(200, self.c.detach(self.server, share))
         self.c.see(self.server, share, None)
-        logs = pathlib.Path(self.c.directory, "agent.log").read_text()
+        log = pathlib.Path(self.c.directory, "agent.log")
+        cloud.wait_for(lambda: "is gone, was detaching" in log.read_text())
+        logs = log.read_text()
         self.assertIn("DEBUG", logs)
-        self.assertIn("is gone, was detaching", logs)
         reasons = str([lock["lock_reason"] for lock in self.c.locks()])
         cloud.wait_for(lambda: messages, "no message was seen")
         told = {

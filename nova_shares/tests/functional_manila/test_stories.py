@@ -133,7 +133,7 @@ class LifeTest(base.StoryTest):
         first = self.only_rule(share)["id"]
         self.assertEqual(200, self.c.detach(self.server, share))
         cloud.wait_for(
-            lambda: self.c.rules(share)[0]["state"] != "active",
+            lambda: [r["state"] for r in self.c.rules(share)] != ["active"],
             "never denied",
             30,
         )
