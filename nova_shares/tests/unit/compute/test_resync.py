@@ -14,6 +14,7 @@
 
 from unittest import mock
 
+import fixtures
 import testtools
 
 from nova_shares import exception
@@ -39,3 +40,22 @@ class ResyncTest(testtools.TestCase):
         self.assertEqual(
             mock.call(mappings[2].uuid), manager.look.call_args_list[0]
         )
+
+    def test_a_nova_that_hangs_is_not_asked_for_every_server(self):
+        self.useFixture(fixtures.MockPatchObject(resync, "_LONGEST_CHECK", 0))
+        mappings = [fixtures_db.new_mapping() for _ in range(3)]
+        store, driver, asked = mock.Mock(), mock.Mock(), []
+        store.list_for_host.return_value = mappings
+        driver.domains.return_value = {}
+
+        def find_server(server_id):
+            asked.append(server_id)
+            raise exception.ServiceUnavailable(service="compute", detail="")
+
+        runs = resync.Resync("host", store, driver, mock.Mock(), find_server)
+        for count in (1, 2, 3):
+            runs.run()
+            self.assertEqual(count, len(asked))
+        # Each in its turn.
+        self.assertEqual({m.instance_uuid for m in mappings}, set(asked))
+        store.want_detached.assert_not_called()
