@@ -19,6 +19,7 @@ waits for a libvirtd that accepts and does not answer.
 
 from __future__ import annotations
 
+from functools import partial
 import threading
 from typing import Any
 from typing import Callable
@@ -83,13 +84,8 @@ class Connection:
         """Let go of libvirt."""
         with self._state:
             self._closed = True
-            conn, self._conn = self._conn, None
+            self._conn = None
             self._state.notify_all()
-        if conn is not None:
-            try:
-                conn.close()
-            except libvirt.libvirtError as e:
-                LOG.debug("Closing libvirt: %s", e)
 
     def _start(self) -> None:
         _run_event_loop()
@@ -99,26 +95,30 @@ class Connection:
         self._thread.start()
 
     def _keep_open(self) -> None:
-        while True:
-            with self._state:
-                if self._closed:
-                    return
-                if self._conn is not None:
-                    self._state.wait()
-                    continue
+        while not self._closed:
             try:
-                conn = self._open()
+                self._hold(libvirt.open(self._uri))
             except Exception as e:
                 # What the host can do is looked at too; this thread is the
                 # only one to come back.
                 self._failed(e)
-                continue
+
+    def _hold(self, conn: Any) -> None:
+        """Serve a connection until it is lost, or let go of."""
+        registered: list[int] = []
+        try:
+            self._register(conn, registered)
+            self._opened(conn)
             with self._state:
                 if conn.isAlive() and not self._closed:
                     self._conn = conn
                 self._state.notify_all()
             LOG.info("Connected to libvirt at %s", self._uri)
             self._tell_all(conn)
+            with self._state:
+                self._state.wait_for(lambda: self._conn is not conn)
+        finally:
+            _drop(conn, registered)
 
     def _failed(self, error: Exception) -> None:
         LOG.warning("libvirt at %s: %s", self._uri, error)
@@ -126,8 +126,7 @@ class Connection:
             self._error = str(error)
             self._state.wait_for(lambda: self._closed, _RETRY)
 
-    def _open(self) -> Any:
-        conn = libvirt.open(self._uri)
+    def _register(self, conn: Any, registered: list[int]) -> None:
         conn.registerCloseCallback(self._lost, None)
         conn.setKeepAlive(*_KEEPALIVE)
         for event in (
@@ -136,9 +135,9 @@ class Connection:
             libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
             libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
         ):
-            conn.domainEventRegisterAny(None, event, self._happened, None)
-        self._opened(conn)
-        return conn
+            registered.append(
+                conn.domainEventRegisterAny(None, event, self._happened, None)
+            )
 
     def _lost(self, conn: Any, reason: int, opaque: Any) -> None:
         LOG.warning("The connection to libvirt is lost, reason %d", reason)
@@ -158,6 +157,22 @@ class Connection:
                 self._changed(domain.UUIDString())
         except libvirt.libvirtError as e:
             LOG.warning("Guests can't be listed: %s", e)
+
+
+def _drop(conn: Any, registered: list[int]) -> None:
+    """Undo what keeps a connection from being closed.
+
+    That is done with the last reference to it: another thread may be in a
+    call, and an explicit close would take the connection away under it.
+    """
+    for undo in (
+        *(partial(conn.domainEventDeregisterAny, id_) for id_ in registered),
+        conn.unregisterCloseCallback,
+    ):
+        try:
+            undo()
+        except libvirt.libvirtError as e:
+            LOG.debug("Letting go of libvirt: %s", e)
 
 
 def _run_event_loop() -> None:
