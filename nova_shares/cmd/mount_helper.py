@@ -32,6 +32,7 @@ with which options is root's own configuration
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -130,7 +131,7 @@ def _mount(
         if there is not None:
             if not place.is_mounted_as(there.fstype, there.source):
                 raise Refused(f"Something else is mounted on {target}.")
-            if not child.is_dead(target):
+            if not child.is_dead(target, {}):
                 return {}
             _release(target, config.timeout)
         mount_points.make(base, mapping)
@@ -266,10 +267,13 @@ def _run(
     except FileNotFoundError:
         raise Refused(f"{command[0]} is not installed.") from None
     if result.code != 0:
-        said = result.last_line
-        if hidden and hidden in said:
-            said = said.replace(hidden, "***")
-        raise Refused(f"{command[0]} failed ({result.code}): {said}")
+        if hidden:
+            # Before it is cut, which may leave a part of it.
+            told = result.output.replace(hidden, "***")
+            result = dataclasses.replace(result, output=told)
+        raise Refused(
+            f"{command[0]} failed ({result.code}): {result.last_line}"
+        )
 
 
 def _release(target: str, limit: float) -> None:
@@ -285,7 +289,7 @@ def _release(target: str, limit: float) -> None:
             _run(["umount", "-c", "--", target], limit)
         except Refused as e:
             gone = proctable.at(proctable.mounts(), target) is None
-            if gone or "busy" in str(e):
+            if gone or "target is busy" in str(e):
                 raise
             # Its server or its client is away.
             _run(["umount", "-c", "-f", "-l", "--", target], _SHORT)

@@ -204,6 +204,12 @@ class Manager:
             progress.step = "access"
             again = self._access.grant(m, progress)
             if progress.made not in (None, m.access_id):
+                if m.access_id is not None and m.share_proto != "NFS":
+                    # With its rule the client was let out. Before the new
+                    # one is recorded: who fails here must come here again.
+                    wait = self._take_away(m, progress)
+                    if wait is not None:
+                        return wait
                 # At once: who is killed while it waits knows its own rule.
                 m = self._store.record_access(m, progress.made)
             if again is not None:
@@ -242,9 +248,10 @@ class Manager:
             _log_status(m, status)
         return None
 
-    def _detach(
+    def _take_away(
         self, m: ShareMapping, progress: compute_access.Progress
     ) -> Optional[float]:
+        """Undo device and mount; returns seconds until the next look."""
         progress.step = "unplug"
         if self._driver.is_plugged(m):
             self._driver.unplug(m)
@@ -257,6 +264,14 @@ class Manager:
         self._driver.unmount(m)
         if self._driver.is_mounted(m):
             raise exception.StepFailed("The share is still mounted.")
+        return None
+
+    def _detach(
+        self, m: ShareMapping, progress: compute_access.Progress
+    ) -> Optional[float]:
+        again = self._take_away(m, progress)
+        if again is not None:
+            return again
         progress.step = "access"
         again = self._access.revoke(m, progress)
         if again is not None:

@@ -33,10 +33,22 @@ from typing import Optional
 #: programs of his own on its PATH.
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_OUTPUT = 65536
+#: What the C library says of ENOTCONN and of ESHUTDOWN.
+_DEAD = (
+    "Transport endpoint is not connected",
+    "Cannot send after transport endpoint shutdown",
+)
 
 
 class TimedOut(Exception):
-    """The child has not finished within its limit, and is killed."""
+    """The child has not finished within its limit, and is killed.
+
+    :ivar child: may not have ended yet, if it hangs in the kernel
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], name: str) -> None:
+        super().__init__(name)
+        self.child = child
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +98,7 @@ def run(
             code = child.wait(limit)
         except subprocess.TimeoutExpired:
             _kill(child)
-            raise TimedOut(argv[0]) from None
+            raise TimedOut(child, argv[0]) from None
         said.seek(0)
         output = said.read(_LONGEST_OUTPUT).decode("utf-8", "replace")
     return Result(code, output)
@@ -111,17 +123,29 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         pass  # It hangs in the kernel: nobody can wait for it.
 
 
-def is_dead(path: str, limit: float = 1) -> bool:
-    """Tell whether the client of a mount has died under it.
+def is_dead(
+    path: str, hanging: dict[str, subprocess.Popen[bytes]], limit: float = 1
+) -> bool:
+    """Tell whether a mount's client has died, or has been evicted.
 
-    Of one that has, that is said at once; a server that does not answer is
-    no dead client.
+    Of one that has died (ENOTCONN), or that Ceph has evicted (ESHUTDOWN),
+    that is said at once; a server that does not answer is no dead client.
+    An evicted one still answers what it can without a server: a name that
+    it must look up it can't.
+
+    :param hanging: who has had no answer, by path: as long as one is left
+        no other is sent after it
     """
-    try:
-        result = run(["stat", "-f", "-c", "%T", "--", path], limit, env=ENV)
-    except TimedOut:
+    before = hanging.get(path)
+    if before is not None and before.poll() is None:
         return False
-    return "Transport endpoint is not connected" in result.output
+    argv = ["stat", "--", f"{path}/.nova-shares"]
+    try:
+        said = run(argv, limit, env=ENV).output
+    except TimedOut as e:
+        hanging[path] = e.child
+        return False
+    return any(text in said for text in _DEAD)
 
 
 def wait_for(true: Callable[[], object], limit: float) -> bool:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import json
 import os
 import shutil
+import subprocess
 from typing import Any
 from typing import Optional
 
@@ -66,6 +67,7 @@ class Mounts:
     ) -> None:
         self._config = config
         self._helper = list(helper)
+        self._hanging: dict[str, subprocess.Popen[bytes]] = {}
 
     def path(self, uuid: str) -> str:
         """Tell where a mapping's share is, or would be, mounted."""
@@ -170,9 +172,10 @@ class Mounts:
     def _there(self, uuid: str) -> Optional[proctable.Mount]:
         return proctable.at(proctable.mounts(), self.path(uuid))
 
-    @staticmethod
-    def _is_dead(mount: proctable.Mount) -> bool:
-        return mount.fstype.startswith("fuse") and child.is_dead(mount.target)
+    def _is_dead(self, mount: proctable.Mount) -> bool:
+        return mount.fstype.startswith("fuse") and child.is_dead(
+            mount.target, self._hanging
+        )
 
     def _call(self, verb: str, document: dict[str, str]) -> dict[str, Any]:
         limit = 3 * self._config.timeout + _GRACE

@@ -18,6 +18,7 @@ Standard library only, as in :mod:`nova_shares.virt.location`.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
 from typing import Optional
@@ -25,6 +26,8 @@ from typing import Optional
 #: Where the kernel shows it; tests have their own.
 PROC = "/proc"
 _DAEMONS = ("libvirtd", "virtqemud")
+#: Of a process that has ended; the last while its parent has not seen it.
+_GONE = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,14 +183,15 @@ def is_seen(path: str, proc: str = PROC) -> Optional[bool]:
     :raises OSError: if a daemon's table can't be read by us
     """
     here = at(mounts(proc=proc), path)
-    pids = daemons(processes(proc))
-    if not pids:
-        return None
-    for pid in pids:
+    seen = None
+    for pid in daemons(processes(proc)):
         try:
             there = at(mounts(pid, proc=proc), path)
-        except (FileNotFoundError, ProcessLookupError):
+        except OSError as e:
+            if e.errno not in _GONE:
+                raise
             continue  # A child of the daemon that has just ended.
         if here is None or there is None or there.device != here.device:
             return False
-    return True
+        seen = True
+    return seen

@@ -12,16 +12,22 @@
 
 """The driver against libvirt, QEMU, virtiofsd, a guest and CephFS."""
 
+import contextlib
+import json
+import os
+import socket
 import statistics
 import threading
 import time
 
+import fixtures
 import testtools
 
 from nova_shares import exception
 from nova_shares import virt
 from nova_shares.tests.functional.cloud import wait_for
 from nova_shares.tests.functional_libvirt import lab
+from nova_shares.virt import connection
 
 
 class DriverTest(testtools.TestCase):
@@ -69,6 +75,64 @@ class DriverTest(testtools.TestCase):
         self.assertEqual([], lab.running("ceph-fuse"))
 
 
+class ConnectionTest(testtools.TestCase):
+    """What is lost or of no use is let go of."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(lab.Helper())  # Nobody else restarts libvirtd.
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_shares.virt.connection._RETRY", 0.05)
+        )
+        self.before = self.sockets()
+        self.opened = []
+
+    def sockets(self):
+        """List our own sockets, by descriptor."""
+        found = set()
+        for fd in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                    found.add(int(fd))
+        return found
+
+    def connect(self, opened):
+        c = connection.Connection("qemu:///system", lambda s: None, opened)
+        self.addCleanup(c.close)
+        return c
+
+    def open_for(self, count):
+        wait_for(lambda: len(self.opened) >= count, "not opened again", 20)
+        return len(self.sockets() - self.before)
+
+    def test_one_that_is_of_no_use(self):
+        def opened(conn):
+            self.opened.append(conn.getURI())
+            raise lab.libvirt.libvirtError("no capabilities can be had")
+
+        c = self.connect(opened)
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_shares.virt.connection._PATIENCE", 0)
+        )
+        self.assertRaises(exception.StepFailed, c.get)
+        self.assertLessEqual(self.open_for(8), 1)
+        c.close()
+        wait_for(lambda: self.sockets() <= self.before, "one is left", 5)
+
+    def test_one_that_is_lost(self):
+        c = self.connect(lambda conn: self.opened.append(conn.getURI()))
+        for count in range(1, 5):
+            c.get()
+            self.assertLessEqual(self.open_for(count), 1)
+            for fd in self.sockets() - self.before:
+                with socket.socket(fileno=os.dup(fd)) as copy:
+                    copy.shutdown(socket.SHUT_RDWR)
+        self.open_for(5)
+        c.get().listAllDomains()
+        c.close()
+        wait_for(lambda: self.sockets() <= self.before, "one is left", 5)
+
+
 class PlugTest(DriverTest):
     def test_the_host_can_do_it(self):
         told = self.driver.capabilities()
@@ -104,6 +168,34 @@ class PlugTest(DriverTest):
         self.driver.unmount(m)
         self.nothing_left()
         self.driver.unmount(m)
+
+    def test_an_evicted_client_is_replaced(self):
+        """As Manila's deny, or a Ceph that has waited too long, does it."""
+        share, guest = self.share(), self.guest()
+        guest.start()
+        m = self.attach(guest, share)
+        guest.mount("data")
+        told = self.ceph.command("tell", "mds.a", "session", "ls")
+        [client] = [
+            session["id"]
+            for session in json.loads(told)
+            if session["client_metadata"].get("entity_id")
+            == self.identity.name
+        ]
+        self.assertTrue(self.driver.works(m))
+        self.ceph.command("tell", "mds.a", "session", "evict", f"id={client}")
+        wait_for(lambda: not self.driver.is_mounted(m), "it seems alive", 10)
+        self.assertFalse(self.driver.works(m))
+        self.assertNotEqual(0, guest.run("cat /mnt/data/from-host")[0])
+        # What the guest has mounted is of no use: it is taken from it.
+        self.driver.mount(m, self.identity)
+        self.driver.plug(m)
+        self.assertTrue(self.driver.works(m))
+        guest.run("umount /mnt/data")
+        guest.mount("data")
+        self.assertEqual(
+            (0, "what the share holds"), guest.run("cat /mnt/data/from-host")
+        )
 
     def test_no_shared_memory(self):
         guest = self.guest(memory="")

@@ -26,8 +26,12 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_shares.cmd import mount_helper
+from nova_shares.virt import child
 from nova_shares.virt import mount_points
+from nova_shares.virt import proctable
 
+#: The real one; most of these tests must not get as far.
+RELEASE = mount_helper._release
 UUID = "0f3cbf4e-5c1d-4a8e-9d8c-8a4f3d1f7b11"
 GOOD = {
     "mapping": UUID,
@@ -150,6 +154,49 @@ class MountHelperTest(testtools.TestCase):
             json.dumps({**GOOD, "key": "s3cret s3cret"}).encode(),
         )
         self.assertNotIn("s3cret", error)
+
+    def test_not_even_a_part_of_a_key_is_told(self):
+        key, self.output = GOOD["key"], ""
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "nova_shares.cmd.mount_helper.child.run",
+                lambda *args, **how: child.Result(1, self.output),
+            )
+        )
+        # What is told of it is cut to its end.
+        for after in range(300 - len(key), 300):
+            self.output = key + "." * after
+            error = self.assertRaises(
+                mount_helper.Refused, mount_helper._run, ["mount"], 1, 0, key
+            )
+            self.assertNotIn(key[-1] + ".", str(error))
+
+    def release(self, said):
+        """Have what can't be unmounted released; returns what was run."""
+        target, ran = "/busy/mounts/x", []
+        there = [proctable.Mount("0:5", target, "nfs", "x")]
+        tables = [there, there, []]
+
+        def run(command, *args, **how):
+            ran.append(command)
+            code = 0 if "-l" in command else 32
+            return child.Result(code, f"umount: {target}: {said}.")
+
+        for name, fake in (
+            ("nova_shares.virt.proctable.mounts", lambda: tables.pop(0)),
+            ("nova_shares.virt.proctable.processes", list),
+            ("nova_shares.cmd.mount_helper.child.run", run),
+        ):
+            self.useFixture(fixtures.MonkeyPatch(name, fake))
+        with contextlib.suppress(mount_helper.Refused):
+            RELEASE(target, 1)
+        return ran
+
+    def test_a_dead_mount_whose_path_has_the_word_busy(self):
+        self.assertEqual(2, len(self.release("not responding")))
+
+    def test_what_is_busy_is_left_there(self):
+        self.assertEqual(1, len(self.release("target is busy")))
 
     def test_a_mapping_has_one_form(self):
         for text in (UUID, str(uuid.uuid4())):

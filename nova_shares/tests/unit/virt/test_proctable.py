@@ -12,7 +12,9 @@
 
 """What is read from /proc, and children that are given up."""
 
+import errno
 import os
+import subprocess
 import sys
 import time
 
@@ -114,6 +116,31 @@ class ProcessTest(testtools.TestCase):
         self.proc.process(5, TABLE, "/usr/sbin/virtqemud")
         self.assertFalse(proctable.is_seen(ONE, self.proc.path))
 
+    def test_a_daemon_that_ends_meanwhile_tells_nothing(self):
+        """Until it has been waited for, its table can't be read: EINVAL."""
+        here = f"90 22 0:51 / {ONE} rw - nfs4 192.0.2.1:/x rw\n"
+        self.proc.process("self", here)
+        self.proc.process(5, here, "/usr/sbin/virtqemud")
+        self._is_roots()
+        read = proctable.mounts
+        error = OSError(errno.EINVAL, "Invalid argument")
+
+        def mounts(pid=None, proc=""):
+            if pid == 5:
+                raise error
+            return read(pid, proc)
+
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_shares.virt.proctable.mounts", mounts)
+        )
+        self.assertIsNone(proctable.is_seen(ONE, self.proc.path))
+        self.proc.process(6, here, "/usr/sbin/virtqemud")
+        self.assertTrue(proctable.is_seen(ONE, self.proc.path))
+        error = PermissionError(errno.EACCES, "Permission denied")
+        self.assertRaises(
+            PermissionError, proctable.is_seen, ONE, self.proc.path
+        )
+
     def _is_roots(self):
         read = proctable._process
 
@@ -172,4 +199,26 @@ class ChildTest(testtools.TestCase):
         os.chmod(path, 0o755)
         # Nothing that the caller brings is run: it may be done as root.
         self.useFixture(fixtures.EnvironmentVariable("PATH", programs))
-        self.assertFalse(child.is_dead("/"))
+        self.assertFalse(child.is_dead("/", {}))
+
+    def test_one_that_has_no_answer_is_not_asked_again(self):
+        asked = []
+
+        def run(argv, limit, **how):
+            asked.append(argv)
+            hangs = subprocess.Popen(["sleep", "60"])
+            self.addCleanup(hangs.wait)
+            self.addCleanup(hangs.kill)
+            raise child.TimedOut(hangs, "stat")
+
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_shares.virt.child.run", run)
+        )
+        hanging = {}
+        for path in ("/one", "/one", "/two"):
+            self.assertFalse(child.is_dead(path, hanging))
+        self.assertEqual(2, len(asked))
+        hanging["/one"].kill()
+        hanging["/one"].wait()
+        child.is_dead("/one", hanging)
+        self.assertEqual(3, len(asked))
