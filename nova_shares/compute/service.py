@@ -26,9 +26,11 @@ resync         finds what is astray
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import threading
+import time
 from typing import Any
 from typing import Callable
 from typing import Optional
@@ -53,6 +55,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two tries of something that the agent can't do without.
 _RETRY = 2.0
+#: Seconds between two looks whether it is to stop.
+_LOOK = 0.2
 
 
 class AlreadyRunning(exception.NovaSharesError):
@@ -78,6 +82,7 @@ class Agent:
         self._store = store
         self._driver = driver
         self._boot_id = uuidutils.generate_uuid()
+        self._told_to_stop = False
         self._stopping = threading.Event()
         self._resync_now = threading.Event()
         self._lock: Optional[Any] = None
@@ -126,7 +131,7 @@ class Agent:
         """
         self._take_lock()
         self._until_it_works("database", self._take_host)
-        if self._stopping.is_set():
+        if self._told_to_stop:
             return
         self._driver.listen(self.manager.server_changed)
         self.queue.start()
@@ -136,25 +141,32 @@ class Agent:
         LOG.info("Agent of %s is up, boot id %s", self._host, self._boot_id)
 
     def stop(self) -> None:
-        """Begin to stop; safe in a signal handler."""
-        self._stopping.set()
-        self._resync_now.set()
+        """Begin to stop; safe in a signal handler.
+
+        No event is set here: the thread that the handler interrupts may
+        hold its lock, and would wait for itself.
+        """
+        self._told_to_stop = True
 
     def wait(self) -> Optional[str]:
         """Wait until it is to stop, and stop in an orderly way.
 
         :returns: why it stopped by itself; None: it was told to
         """
-        # A plain wait() would not let Python handle a signal.
-        while not self._stopping.wait(1):
-            continue
-        self.queue.stop()
+        while not self._told_to_stop:
+            time.sleep(_LOOK)
+        self._stopping.set()
+        self._resync_now.set()
+        has_ended = self.queue.stop()
         if self._server is not None:
             # Blocks while it dials a broker that is away.
             stopper = threading.Thread(target=self._server.stop, daemon=True)
             stopper.start()
             stopper.join(2)
-        self._driver.close()
+        if has_ended:
+            # What is still at work ends with the process. Without a driver
+            # it would record a failure that is none.
+            self._driver.close()
         for thread in self._threads:
             thread.join(2)
         if self._lock is not None:
@@ -183,12 +195,17 @@ class Agent:
         """
         path = os.path.join(self._conf.state_path, "database-id")
         found = self._store.database_id()
-        if not os.path.exists(path):
-            with open(path, "w") as f:
-                f.write(found + "\n")
-        with open(path) as f:
+        known = ""
+        with contextlib.suppress(FileNotFoundError), open(path) as f:
             known = f.read().strip()
-        if found != known:
+        if not known:
+            # Whole or not at all, whenever the disk is full or power fails.
+            with open(f"{path}.new", "w") as f:
+                f.write(found + "\n")
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(f"{path}.new", path)
+        elif found != known:
             raise exception.ForeignDatabase(
                 found=found, known=known, file=path
             )
@@ -251,7 +268,7 @@ class Agent:
         self.stop()
 
     def _until_it_works(self, what: str, action: Callable[[], None]) -> None:
-        while not self._stopping.is_set():
+        while not self._told_to_stop:
             try:
                 action()
                 return

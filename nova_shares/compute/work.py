@@ -71,8 +71,11 @@ class WorkQueue:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, timeout: float = 5) -> None:
-        """Take nothing up any more; give what runs ``timeout`` seconds."""
+    def stop(self, timeout: float = 5) -> bool:
+        """Take nothing up any more; give what runs ``timeout`` seconds.
+
+        :returns: whether all that ran has ended
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -80,6 +83,7 @@ class WorkQueue:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def add(self, uuid: str, after: float = 0, lane: str = WORK) -> None:
         """Have a mapping looked at in ``after`` seconds, or sooner.

@@ -132,6 +132,21 @@ class WorkQueueTest(unittest.TestCase):
             queue.add("good", after=0.05)
             self._wait(lambda: seen == ["good"])
 
+    def test_stop_tells_whether_all_has_ended(self):
+        began, gate = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+
+        def handle(uuid, lane):
+            began.set()
+            gate.wait(10)
+
+        queue = self._start(handle)
+        queue.add("a")
+        self.assertTrue(began.wait(5))
+        self.assertFalse(queue.stop(timeout=0.05))
+        gate.set()
+        self.assertTrue(queue.stop())
+
     def test_stop_takes_nothing_up(self):
         seen = []
         queue = self._start(lambda uuid, lane: seen.append(uuid))
