@@ -210,6 +210,13 @@ class Manager:
                     wait = self._take_away(m, progress)
                     if wait is not None:
                         return wait
+                    LOG.warning(
+                        "Mapping %s: rule %s and what was mounted with it are"
+                        " gone, rule %s takes over",
+                        m.uuid,
+                        m.access_id,
+                        progress.made,
+                    )
                 # At once: who is killed while it waits knows its own rule.
                 m = self._store.record_access(m, progress.made)
             if again is not None:
