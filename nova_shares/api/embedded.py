@@ -39,6 +39,7 @@ from nova_shares.clients.nova import WSGIApp
 
 if TYPE_CHECKING:
     from nova_shares import attachments as shares
+    from nova_shares.api import guard as api_guard
 
 LOG = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Embedded:
     :param app: Nova's router
     :param load: reads the configuration, or raises
     :param make: makes who does the work; default: for real
+    :ivar guard: gives who stands before the actions on servers, or raises
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Embedded:
             lambda: attachments().store.any_mapping(),
         )
         self._apps: dict[Version, api_app.App] = {}
-        self._guard = filters.Once(
+        self.guard: filters.Once[api_guard.Guard] = filters.Once(
             lambda: self._make_guard(attachments, servers)
         )
 
@@ -98,19 +100,6 @@ class Embedded:
             return self._app(environ, start_response)
         return self._app_of(maximum)(environ, start_response)
 
-    def guard(
-        self,
-        environ: dict[str, Any],
-        start_response: Any,
-        server_id: str,
-        project_id: str | None,
-    ) -> Iterable[bytes]:
-        """Answer an action on a server, or have Nova do it."""
-        answer: Iterable[bytes] = self._guard()(
-            environ, start_response, server_id, project_id
-        )
-        return answer
-
     def _maximum(self, environ: dict[str, Any]) -> Version | None:
         if environ.get("nova.context") is None:
             # Said by who asks for the caller.
@@ -124,11 +113,11 @@ class Embedded:
             self._apps[maximum] = found
         return found
 
-    def _make_guard(self, attachments: Any, servers: Any) -> Any:
+    def _make_guard(self, attachments: Any, servers: Any) -> api_guard.Guard:
         # Imported late: it needs the libraries of the database.
-        from nova_shares.api import guard
+        from nova_shares.api import guard as api_guard
 
-        return guard.Guard(
+        return api_guard.Guard(
             self._app, self._serving, attachments, servers.bound
         )
 

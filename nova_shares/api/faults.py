@@ -19,6 +19,7 @@ import json
 from typing import Any
 
 from microversion_parse import Version
+from oslo_config import cfg
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 import webob
@@ -84,6 +85,10 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
         "Share '{share_id}' or tag '{tag}' already associated to this server.",
     ),
     exception.ServiceUnavailable: (503, _UNAVAILABLE),
+    cfg.ConfigFileValueError: (
+        503,
+        _UNAVAILABLE.format(service="server shares"),
+    ),
     db_exc.DBError: (503, _UNAVAILABLE.format(service="server shares")),
 }
 _UNEXPECTED = (

@@ -46,10 +46,14 @@ ASKED = "nova_shares.asked"
 LEGACY = "openstack.legacy_v2"
 
 _PROJECT = r"(?:/(?P<project_id>[0-9a-f-]+))?"
-#: Every path below which nobody but us has anything.
-_SHARES = re.compile(_PROJECT + r"/servers/[^/]+/shares(?:[./].*)?", re.DOTALL)
-_SERVER = re.compile(_PROJECT + r"/servers/(?P<server_id>[^/]+)")
-_ACTION = re.compile(_SERVER.pattern + "/action")
+#: Every path below which nobody but us has anything. Nova's router takes a
+#: newline at the end of a path for nothing, here and below.
+_SHARES = re.compile(
+    _PROJECT + r"/servers/[^/]+/shares(?:[./\n].*)?", re.DOTALL
+)
+_GUARDED = re.compile(
+    _PROJECT + r"/servers/(?P<server_id>[^/]+?)(?P<action>/action)?\n?"
+)
 _VERSION_DOCUMENT = re.compile(
     r"/?|/v2\.1(?:/(?:[0-9a-f-]+/)?)?|/v2\.1/(?:[0-9a-f-]+/)?versions/v2\.1"
 )
@@ -149,7 +153,7 @@ class Filter:
             # The old v2 API has no microversions, and so no shares.
             if is_ours(path) and LEGACY not in environ:
                 return self._shares(environ, start_response)
-            server = guarded(environ.get("REQUEST_METHOD", ""), path)
+            server = guarded(environ)
             if server is not None:
                 return self._guard(environ, start_response, server)
         return self._app(environ, start_response)
@@ -177,10 +181,10 @@ class Filter:
         self,
         environ: dict[str, Any],
         start_response: Any,
-        server: dict[str, str | None],
+        server: dict[str, Any],
     ) -> Iterable[bytes]:
         try:
-            guard = self._load().guard
+            guard = self._load().guard()
         except Exception:
             LOG.exception("Servers with shares are not guarded")
             return self._app(environ, start_response)
@@ -234,18 +238,42 @@ def is_ours(path: str) -> bool:
     return "/shares" in path and _SHARES.fullmatch(path) is not None
 
 
-def guarded(method: str, path: str) -> dict[str, str | None] | None:
+def guarded(environ: dict[str, Any]) -> dict[str, Any] | None:
     """Tell which server a request may take away from its shares.
 
-    :returns: its ``server_id`` and the URL's ``project_id``; None: none
+    :returns: its ``server_id``, the URL's ``project_id``, and whether it
+        ``deletes`` the server; None: none
     """
-    if method == "DELETE":
-        match = _SERVER.fullmatch(path)
-    elif method == "POST" and path.endswith("/action"):
-        match = _ACTION.fullmatch(path)
-    else:
+    method = _method(environ)
+    if method not in ("DELETE", "POST"):
         return None
-    return None if match is None else match.groupdict()
+    match = _GUARDED.fullmatch(environ["PATH_INFO"])
+    if match is None or (match["action"] is None) != (method == "DELETE"):
+        return None
+    return {
+        "server_id": match["server_id"],
+        "project_id": match["project_id"],
+        "deletes": method == "DELETE",
+    }
+
+
+def _method(environ: dict[str, Any]) -> str:
+    """Tell the method by which Nova's router finds who answers.
+
+    The one that the query names, if it names one; read as the router reads
+    it. Of a form it would take one too, but Nova takes no forms.
+    """
+    query = environ.get("QUERY_STRING", "")
+    method = None
+    if "_method" in query:
+        import webob
+
+        try:
+            request = webob.Request({"QUERY_STRING": query})
+            method = request.GET.get("_method")
+        except UnicodeDecodeError:
+            pass
+    return method.upper() if method else environ.get("REQUEST_METHOD", "")
 
 
 def _restore(environ: dict[str, Any]) -> None:

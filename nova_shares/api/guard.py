@@ -82,18 +82,24 @@ class Guard:
         start_response: Any,
         server_id: str,
         project_id: str | None,
+        deletes: bool,
     ) -> Iterable[bytes]:
-        """Answer a request, or have Nova answer it."""
-        deletes = environ["REQUEST_METHOD"] == "DELETE"
+        """Answer a request, or have Nova answer it.
+
+        :param deletes: it is a deletion; else it is an action
+        """
+        refusal = None
         if not deletes:
             try:
                 action = self._action(environ, server_id, project_id)
+                if action in REFUSED:
+                    refusal = _refusal(environ)
+                deletes = action == _FORCE_DELETE
             except Exception as e:
                 self._let_pass(server_id, e)
-                action = None
-            if action in REFUSED:
-                return _refusal(environ)(environ, start_response)
-            deletes = action == _FORCE_DELETE
+        if refusal is not None:
+            answer: Iterable[bytes] = refusal(environ, start_response)
+            return answer
         if not deletes:
             return self._app(environ, start_response)
         return self._delete(environ, start_response, server_id)

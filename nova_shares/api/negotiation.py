@@ -105,10 +105,10 @@ class Negotiation:
     def _advertises(self, environ: dict[str, Any]) -> bool:
         try:
             settings = self._settings().api
+            if not settings.advertise or settings.serve == api_conf.NEVER:
+                return False
         except Exception as e:
             LOG.error("Versions are not negotiated for server shares: %s", e)
-            return False
-        if not settings.advertise or settings.serve == api_conf.NEVER:
             return False
         return self._versions.maximum(environ) == BEFORE
 

@@ -149,13 +149,17 @@ class TestFilter(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.seen = []
+        self.guarded = []
         self.filter = filters.Filter(self._wrapped, lambda: self)
 
     def shares(self, environ, start_response):
         return APP(environ, start_response)
 
-    def guard(self, environ, start_response, server_id, project_id):
-        self.assertEqual(SID, server_id)
+    def guard(self):
+        return self._guard
+
+    def _guard(self, environ, start_response, **server):
+        self.guarded.append(server)
         return self._wrapped(environ, start_response)
 
     def _wrapped(self, environ, start_response):
@@ -184,8 +188,63 @@ class TestFilter(testtools.TestCase):
     def test_the_old_api_passes(self):
         self._pass(SHARES, **{"openstack.legacy_v2": True})
 
+    def test_what_is_guarded(self):
+        # Each is what Nova's router takes for an action, or a deletion.
+        for method, path, deletes in (
+            ("POST", f"/servers/{SID}/action", False),
+            ("POST", f"/abc/servers/{SID}/action", False),
+            ("POST", f"/servers/{SID}/action%0A", False),
+            ("PUT", f"/servers/{SID}/action?_method=post", False),
+            ("GET", f"/servers/{SID}/action?x=1&_method=POST", False),
+            ("GET", f"/servers/{SID}/action?x_method&%5Fmethod=POST", False),
+            ("PUT", f"/servers/{SID}/action?_method=x&_method=POST", False),
+            ("POST", f"/servers/{SID}/action?_method=", False),
+            ("POST", f"/servers/{SID}/action?_method=GET&x=%FF", False),
+            ("DELETE", f"/servers/{SID}", True),
+            ("DELETE", f"/servers/{SID}%0A", True),
+            ("GET", f"/servers/{SID}?_method=DELETE", True),
+            ("POST", f"/abc/servers/{SID}%0A?_method=delete", True),
+        ):
+            self.guarded.clear()
+            self.filter(webob.Request.blank(path, method=method).environ, None)
+            project = "abc" if path.startswith("/abc") else None
+            self.assertEqual(
+                [
+                    {
+                        "server_id": SID,
+                        "project_id": project,
+                        "deletes": deletes,
+                    }
+                ],
+                self.guarded,
+                (method, path),
+            )
+
+    def test_what_is_not_guarded(self):
+        for method, path in (
+            ("GET", f"/servers/{SID}"),
+            ("POST", f"/servers/{SID}"),
+            ("PUT", f"/servers/{SID}/action"),
+            ("DELETE", f"/servers/{SID}/action"),
+            ("POST", f"/servers/{SID}/action/"),
+            ("POST", f"/servers/{SID}/action?_method=PUT"),
+            ("DELETE", f"/servers/{SID}?_method=GET"),
+            ("DELETE", f"/servers/{SID}/tags"),
+            ("GET", f"/servers/{SID}?_method=DELETE&x=%FF"),
+        ):
+            self.filter(webob.Request.blank(path, method=method).environ, None)
+            self.assertEqual([], self.guarded, (method, path))
+
     def test_ours_never_reaches_nova(self):
-        for path in (SHARES, f"{SHARES}/", f"{SHARES}/x/y"):
+        for path in (
+            SHARES,
+            f"{SHARES}/",
+            f"{SHARES}/x/y",
+            f"{SHARES}%0A",
+            f"{SHARES}/x%0A",
+            f"{SHARES}%0A?_method=GET",
+            f"{SHARES}?_method=GET",
+        ):
             for version in ("compute 2.97", "compute 2.96", "compute x"):
                 request = webob.Request.blank(path, method="PATCH")
                 request.headers["OpenStack-API-Version"] = version

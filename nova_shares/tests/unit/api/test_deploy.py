@@ -83,6 +83,14 @@ class TestFilterFactory(testtools.TestCase):
         self._write("nonsense")
         self._check_broken(self._filter(), "ConfigFileParseError")
 
+    def test_a_value_that_is_none(self):
+        for option in ("serve", "advertise"):
+            self._write(f"[api]\n{option} = maybe\n")
+            self._check_broken(self._filter(), "maybe")
+            versions = filters.versions_filter_factory({}, self.file)
+            response = _get(versions(_wrapped), "/servers")
+            self.assertEqual("Nova's", response.text)
+
     def test_no_database(self):
         self._write("")
         self._check_broken(self._filter(), "connection")
@@ -118,6 +126,50 @@ class TestFilterFactory(testtools.TestCase):
 
 
 class TestImport(testtools.TestCase):
+    def test_nova_works_on_whatever_cannot_be_imported(self):
+        script = """
+            import logging
+            import sys
+            from oslo_context import context
+            import webob
+            from nova_shares.api import filters
+            logging.disable(logging.CRITICAL)
+            sys.modules[sys.argv[1]] = None
+            def nova(environ, start_response):
+                version = {"id": "v2.1", "version": "2.96"}
+                return webob.Response(json={"versions": [version]})(
+                    environ, start_response
+                )
+            server = "/servers/aaaaaaaa-0000-4000-8000-00000000000a"
+            app = filters.filter_factory({}, sys.argv[2])(nova)
+            for method, path in (
+                ("DELETE", server),
+                ("POST", server + "/action"),
+                ("GET", server + "/shares"),
+            ):
+                request = webob.Request.blank(path, method=method)
+                request.headers["OpenStack-API-Version"] = "compute 2.97"
+                request.environ["nova.context"] = context.RequestContext(
+                    user_id="u", project_id="p", roles=["reader"]
+                )
+                print(request.get_response(app).status_int)
+        """
+        directory = self.useFixture(fixtures.TempDir()).path
+        file = os.path.join(directory, "ours.conf")
+        with open(file, "w") as f:
+            f.write(f"[database]\nconnection = sqlite:///{directory}/x.db\n")
+        for missing in ("sqlalchemy", "oslo_policy", "routes"):
+            done = subprocess.run(
+                [
+                    sys.executable,
+                    *("-W", "ignore", "-c", textwrap.dedent(script)),
+                    *(missing, file),
+                ],
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual("200\n200\n503\n", done.stdout, done.stderr)
+
     def test_the_filter_needs_neither_database_nor_messaging(self):
         script = """
             import sys

@@ -21,6 +21,7 @@ import string
 
 import fixtures
 from microversion_parse import Version
+from oslo_config import cfg
 from oslo_db import exception as db_exc
 import testtools
 import webob
@@ -55,7 +56,8 @@ class TestAnswer(testtools.TestCase):
             if issubclass(error, exception.NovaSharesError)
         }
         self.assertEqual(
-            errors - INTERNAL, set(faults.TABLE) - {db_exc.DBError}
+            errors - INTERNAL,
+            set(faults.TABLE) - {db_exc.DBError, cfg.ConfigFileValueError},
         )
 
     def test_every_sentence_is_made_of_data_that_the_error_has(self):

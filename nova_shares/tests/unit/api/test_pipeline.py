@@ -310,6 +310,25 @@ class TestGuard(Case):
             ("POST", ACTION, b'{"os-start": null}'), self.nova.asked[-1]
         )
 
+    def test_what_is_wrong_in_ours_does_not_reach_nova(self):
+        add_row(self.conf)
+        self.useFixture(
+            fixtures.MockPatch(
+                "nova_shares.api.guard._refusal", side_effect=RuntimeError
+            )
+        )
+        self.assertEqual("Nova's", self.act("resize").text)
+        self.assertIn("passes", self.log.output)
+
+    def test_a_method_in_the_query(self):
+        row = add_row(self.conf)
+        body = b'{"shelve": null}'
+        response = self.send(self.app, "PUT", f"{ACTION}?_method=POST", body)
+        self.assertEqual(409, response.status_int)
+        self.nova.gone = True
+        self.send(self.app, "GET", f"/servers/{SID}%0A?_method=DELETE")
+        self.assertEqual("detached", self.store.get(row.uuid).wanted)
+
     def test_the_old_api_too(self):
         add_row(self.conf)
         request = webob.Request.blank(
