@@ -26,6 +26,12 @@ _CROWD = 200
 
 
 class CrowdCases(stories.StoryTest):
+    # All of them, and who answers, share one CPU.
+    options = {
+        "options": "[manila]\napi_timeout = 20\ntimeout = 20\n"
+        "[nova]\ntimeout = 20\n"
+    }
+
     def test_a29_two_hundred_attach_one_share(self):
         # One token for all.
         self.c.ask("GET", f"/servers/{self.server}/shares")
@@ -145,6 +151,7 @@ class HangingManilaCases(stories.StoryTest):
         self.assertEqual(503, response.status_code)
         self.assertIn("shared file system", response.text)
         self.assertIn("Retry-After", response.headers)
-        self.assertLess(took, 6.5)
+        # One such wait and no second.
+        self.assertLess(took, 9)
         self.assertGreater(took, 4)
         self.assertEqual([], self.c.store.list_all())

@@ -83,7 +83,12 @@ class BrokerTest(BrokerCase):
 class BrokerHintTest(BrokerCase):
     """Nobody looks for what a lost hint would have told of."""
 
-    options = {"resync": 0}
+    # No heartbeat that fails, and has the agent look over all.
+    options = {
+        "resync": 0,
+        "options": "[compute]\nheartbeat_interval = 3600\n"
+        "[api]\nagent_down_time = 10800\n",
+    }
 
     def test_hints_arrive_when_the_broker_is_back(self):
         # Until both processes of the API have a connection.

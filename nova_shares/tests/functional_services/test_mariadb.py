@@ -39,11 +39,11 @@ class HintTest(OnMariadb, stories.HintTest):
 
 
 class EventTest(OnMariadb, stories.EventTest):
-    pass
+    options = stories.EventTest.options
 
 
 class CrowdTest(OnMariadb, cases.CrowdCases):
-    pass
+    options = cases.CrowdCases.options
 
 
 class CostTest(OnMariadb, cases.CostCases):

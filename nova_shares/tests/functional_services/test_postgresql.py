@@ -39,11 +39,11 @@ class HintTest(OnPostgresql, stories.HintTest):
 
 
 class EventTest(OnPostgresql, stories.EventTest):
-    pass
+    options = stories.EventTest.options
 
 
 class CrowdTest(OnPostgresql, cases.CrowdCases):
-    pass
+    options = cases.CrowdCases.options
 
 
 class CostTest(OnPostgresql, cases.CostCases):
