@@ -30,7 +30,8 @@ class BrokerCase(processes.Shared, stories.StoryTest):
     def attach_quickly(self, share):
         began = time.monotonic()
         self.assertEqual(201, self.c.attach(self.server, share))
-        self.assertLess(time.monotonic() - began, 2)
+        # Who waited for a silent broker would take ten seconds.
+        self.assertLess(time.monotonic() - began, 5)
 
 
 class BrokerTest(BrokerCase):
