@@ -42,7 +42,6 @@ from nova_shares.clients import nova
 from nova_shares.db import store as db_store
 from nova_shares.mapping import Attachment
 from nova_shares.mapping import ShareMapping
-from nova_shares.mapping import Shown
 from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ class Attachments:
     """Attaches shares to servers, and tells which are attached.
 
     :param agent_down_time: seconds after which a silent agent is down
-    :param max_waiting: how many may wait for Manila or Nova at once
+    :param max_waiting: how many may wait for Manila at once, and for Nova
     :param manila_timeout: seconds that Manila has in all, a request
     """
 
@@ -83,7 +82,9 @@ class Attachments:
         self._hints = hints
         self._agent_down_time = agent_down_time
         self._manila_timeout = manila_timeout
-        self._waiting = threading.BoundedSemaphore(max_waiting)
+        # Apart: a Manila that hangs must not hold up what needs Nova alone.
+        self._waiting_manila = threading.BoundedSemaphore(max_waiting)
+        self._waiting_nova = threading.BoundedSemaphore(max_waiting)
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Attachments:
@@ -134,11 +135,12 @@ class Attachments:
         share_id: str,
         tag: Optional[str],
         find_server: nova.FindServer,
-    ) -> ShareMapping:
+    ) -> tuple[ShareMapping, bool]:
         """Record that a share is to be attached, and tell the agent.
 
         :param tag: what the guest mounts it by; None: the share's id
-        :returns: the new mapping, ``attaching``
+        :returns: the new mapping, ``attaching``, and whether ``caller`` may
+            see all of it
         :raises nova_shares.exception.NovaSharesError: those that
             :mod:`nova_shares.exception` lists for what a caller may not do
         """
@@ -148,6 +150,8 @@ class Attachments:
         share, export_location = self._find_share(caller, server, share_id)
         if share.proto not in agent.capabilities.protocols:
             raise exception.NotSupported()
+        # Nothing that can fail may come after what is recorded.
+        seen = self.sees_admin_fields(caller, server.project_id)
         new = self.store.insert(
             ShareMapping(
                 uuid=uuidutils.generate_uuid(),
@@ -164,7 +168,7 @@ class Attachments:
         )
         _log_wanted(new)
         self._hints.look(caller, new)
-        return new
+        return new, seen
 
     def detach(
         self,
@@ -203,7 +207,7 @@ class Attachments:
             tell which it is
         """
         try:
-            with self._neighbour():
+            with _slot(self._waiting_nova):
                 server = find_server(server_id)
             if _SOFT & {server.vm_state, server.task_state}:
                 return
@@ -216,10 +220,10 @@ class Attachments:
                 self._hints.look(caller, unwanted)
 
     def sees_admin_fields(
-        self, caller: context.RequestContext, seen: Shown
+        self, caller: context.RequestContext, project_id: str
     ) -> bool:
-        """Tell whether ``caller`` may see all of a mapping."""
-        return self.policy.allows(caller, rules.ADMIN_FIELDS, seen.project_id)
+        """Tell whether ``caller`` may see all of a project's mappings."""
+        return self.policy.allows(caller, rules.ADMIN_FIELDS, project_id)
 
     def _of_server(
         self,
@@ -250,11 +254,14 @@ class Attachments:
         that it shows to somebody who is no administrator is of the
         caller's own project.
         """
-        if not isinstance(
-            find_server, nova.InPipeline
-        ) or not self.policy.allows(caller, rule, caller.project_id):
+        if (
+            not isinstance(find_server, nova.InPipeline)
+            or caller.is_admin
+            or "admin" in caller.roles
+            or not self.policy.allows(caller, rule, caller.project_id)
+        ):
             return False
-        with self._neighbour():
+        with _slot(self._waiting_nova):
             return find_server.is_seen(server_id)
 
     def _find(
@@ -265,7 +272,7 @@ class Attachments:
         find_server: nova.FindServer,
     ) -> nova.Server:
         _check_server_id(server_id)
-        with self._neighbour():
+        with _slot(self._waiting_nova):
             server = find_server(server_id)
         self.policy.authorize(caller, rule, server.project_id)
         # The database compares ids byte for byte.
@@ -316,7 +323,7 @@ class Attachments:
         if not uuidutils.is_uuid_like(share_id) or len(share_id) != 36:
             raise exception.ShareNotFound(share_id=share_id)
         deadline = time.monotonic() + self._manila_timeout
-        with self._neighbour():
+        with _slot(self._waiting_manila):
             share = self._shares.find(caller, share_id.lower(), deadline)
             if share.project_id != server.project_id and not (
                 self.policy.allows(caller, rules.ANY_SHARE, share.project_id)
@@ -333,18 +340,20 @@ class Attachments:
             raise exception.ProtocolNotSupported(protocol=share.proto)
         return share, place
 
-    @contextlib.contextmanager
-    def _neighbour(self) -> Iterator[None]:
-        # Inside Nova's process a slow neighbour of ours must not take all
-        # of Nova's threads. A burst that a quick one works off passes.
-        if not self._waiting.acquire(timeout=_PATIENCE):
-            raise exception.ServiceUnavailable(
-                service="server shares", detail="too many requests wait"
-            )
-        try:
-            yield
-        finally:
-            self._waiting.release()
+
+@contextlib.contextmanager
+def _slot(waiting: threading.BoundedSemaphore) -> Iterator[None]:
+    """Be one of the few who wait for a neighbour, or raise."""
+    # Inside Nova's process a slow neighbour of ours must not take all of
+    # Nova's threads. A burst that a quick one works off passes.
+    if not waiting.acquire(timeout=_PATIENCE):
+        raise exception.ServiceUnavailable(
+            service="server shares", detail="too many requests wait"
+        )
+    try:
+        yield
+    finally:
+        waiting.release()
 
 
 def _check_server_id(server_id: str) -> None:

@@ -104,7 +104,9 @@ class Embedded:
         if environ.get("nova.context") is None:
             # Said by who asks for the caller.
             return microversion.SHARES
-        return self._serving.maximum(environ)
+        # Shares are attached by the same one of us in every process.
+        fresh = environ["REQUEST_METHOD"] == "POST"
+        return self._serving.maximum(environ, fresh)
 
     def _app_of(self, maximum: Version) -> api_app.App:
         found = self._apps.get(maximum)

@@ -65,15 +65,13 @@ class Controller:
         server_id: str,
     ) -> webob.Response:
         share_id, tag = schemas.parse_attach(_read(request))
-        attachments = self._attachments()
-        new = attachments.attach(
+        new, seen = self._attachments().attach(
             caller,
             server_id,
             share_id,
             tag,
             self._find_server(request.environ),
         )
-        seen = attachments.sees_admin_fields(caller, new)
         return _response(201, views.show(new, seen))
 
     def show(
@@ -88,7 +86,7 @@ class Controller:
         found = attachments.show(
             caller, server_id, share_id, self._find_server(request.environ)
         )
-        seen = attachments.sees_admin_fields(caller, found)
+        seen = attachments.sees_admin_fields(caller, found.project_id)
         return _response(200, views.show(found, seen))
 
     def delete(

@@ -123,9 +123,12 @@ class Serving:
         self._warned = False
         self._rows: tuple[float, bool] | None = None
 
-    def maximum(self, environ: dict[str, Any]) -> Version | None:
+    def maximum(
+        self, environ: dict[str, Any], fresh: bool = False
+    ) -> Version | None:
         """Tell the highest microversion of the two of us.
 
+        :param fresh: whether there are mappings is asked of the database
         :returns: None: Nova serves, or we are not to
         :raises nova_shares.exception.ServiceUnavailable: when that can't be
             told
@@ -140,13 +143,13 @@ class Serving:
             )
         if found < microversion.SHARES:
             return microversion.SHARES
-        if serve == api_conf.ALWAYS or self._has_rows(found):
+        if serve == api_conf.ALWAYS or self._has_rows(found, fresh):
             return found
         return None
 
-    def _has_rows(self, found: Version) -> bool:
+    def _has_rows(self, found: Version, fresh: bool) -> bool:
         with self._lock:
-            rows = self._rows
+            rows = None if fresh else self._rows
         if rows is None or time.monotonic() - rows[0] > _ROWS_STAND:
             rows = time.monotonic(), self._any_mapping()
             with self._lock:

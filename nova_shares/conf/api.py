@@ -62,10 +62,10 @@ times ``[compute] heartbeat_interval``.
         default=4,
         min=1,
         help="""
-How many requests of a process may wait for Manila or Nova at once; the rest
-wait for a second, then are answered 503 and may be sent again. Less than the
-threads of a process: inside Nova's process the others keep serving Nova's
-own calls.
+How many requests of a process may wait for Manila at once, and as many for
+Nova; the rest wait for a second, then are answered 503 and may be sent again.
+Less than half the threads of a process: inside Nova's process the others keep
+serving Nova's own calls.
 """,
     ),
 ]

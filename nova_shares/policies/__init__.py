@@ -25,12 +25,15 @@ from typing import Optional
 
 from oslo_config import cfg
 from oslo_context import context
+from oslo_log import log as logging
 from oslo_policy import policy
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
 from nova_shares.policies import base
 from nova_shares.policies import server_shares
+
+LOG = logging.getLogger(__name__)
 
 
 def list_rules() -> list[policy.RuleDefault]:
@@ -45,14 +48,20 @@ _REMEMBERED = 1000
 
 
 class Policy:
-    """Decides by our rules, with the operator's policy file over them."""
+    """Decides by our rules, with the operator's policy file over them.
+
+    :raises Exception: oslo.policy's, when there is a file that is broken
+    """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         # By itself it would look for its files at every decision, which
-        # takes longer than to decide.
+        # takes longer than to decide. Another one reads them: decisions are
+        # by whole sets of rules, and by the last that was without fault.
         self.enforcer = policy.Enforcer(conf, use_conf=False)
+        self._reader = policy.Enforcer(conf)
         self._lock = threading.Lock()
         self._read_again = 0.0
+        self._broken = False
         self._decided: dict[object, bool] = {}
         self._may_remember = False
         # oslo.policy's own set_defaults() would change Nova's options too.
@@ -61,6 +70,8 @@ class Policy:
             # Older releases can be told not to mind a token's scope.
             conf.set_default("enforce_scope", True, group="oslo_policy")
         self.enforcer.register_defaults(list_rules())
+        self._reader.register_defaults(list_rules())
+        self._read()
 
     def authorize(
         self,
@@ -71,6 +82,8 @@ class Policy:
         """Pass if ``caller`` may do ``rule`` in the project.
 
         :raises nova_shares.exception.NotAllowed: if not
+        :raises nova_shares.exception.ServiceUnavailable: if that can't be
+            told
         """
         if not self.allows(caller, rule, project_id):
             raise exception.NotAllowed(rule=rule)
@@ -81,15 +94,20 @@ class Policy:
         rule: str,
         project_id: Optional[str],
     ) -> bool:
-        """Tell whether ``caller`` may do ``rule`` in the project."""
+        """Tell whether ``caller`` may do ``rule`` in the project.
+
+        :raises nova_shares.exception.ServiceUnavailable: if that can't be
+            told
+        """
         self._reread()
+        decided = self._decided
         credentials = dict(caller.to_policy_values())
         key = rule, project_id, repr(sorted(credentials.items()))
-        allowed = self._decided.get(key)
+        allowed = decided.get(key)
         if allowed is None:
             allowed = self._decide(caller, rule, project_id)
-            if self._may_remember and len(self._decided) < _REMEMBERED:
-                self._decided[key] = allowed
+            if self._may_remember and len(decided) < _REMEMBERED:
+                decided[key] = allowed
         return allowed
 
     def _decide(
@@ -105,23 +123,40 @@ class Policy:
             )
         except (policy.PolicyNotAuthorized, policy.InvalidScope):
             return False
+        except Exception as e:
+            # Such as that of whom a rule has us ask, who is away.
+            raise exception.ServiceUnavailable(
+                service="server shares",
+                detail=f"policy {rule}: {type(e).__name__}: {e}",
+            ) from e
 
     def _reread(self) -> None:
         if time.monotonic() < self._read_again:
             return
         with self._lock:
-            self.enforcer.use_conf = True
             try:
-                self.enforcer.load_rules()
-            finally:
-                self.enforcer.use_conf = False
-            # Somebody else may have been asked by a decision.
-            rules = map(str, self.enforcer.rules.values())
-            self._may_remember = not any(
-                "http:" in rule or "https:" in rule for rule in rules
-            )
-            self._decided = {}
+                self._read()
+                self._broken = False
+            except Exception as e:
+                self._broken = True
+                LOG.error(
+                    "The policy file is broken, what it said before stays in"
+                    " force: %s: %s",
+                    type(e).__name__,
+                    e,
+                )
             self._read_again = time.monotonic() + REREAD_AFTER
+
+    def _read(self) -> None:
+        # A file that it could not parse it would not read a second time.
+        self._reader.load_rules(force_reload=self._broken)
+        self.enforcer.rules = self._reader.rules
+        # Somebody else may have been asked by a decision.
+        rules = map(str, self.enforcer.rules.values())
+        self._may_remember = not any(
+            "http:" in rule or "https:" in rule for rule in rules
+        )
+        self._decided = {}
 
 
 def get_enforcer() -> Any:

@@ -90,6 +90,19 @@ class TestGuard(base.TestCase):
             self.assertEqual(409, answer.status_code)
             self.assertIn("that have shares", answer.text)
 
+    def test_p1_by_whatever_novas_router_takes_for_an_action(self):
+        server, _ = self.with_share("active")
+        path = f"/servers/{server}/action"
+        for method, query in (
+            ("POST", "%0A"),
+            ("PUT", "?_method=POST"),
+            ("PUT", "%0A?_method=post"),
+            ("POST", "?_method=POST"),
+        ):
+            answer = self.ask(method, path + query, {"suspend": None})
+            self.assertEqual(409, answer.status_code, query)
+            self.assertIn("that have shares", answer.text)
+
     def test_p1_is_for_those_who_may_list_the_shares(self):
         server, _ = self.with_share()
         for user in ("other", "norole"):
@@ -146,6 +159,34 @@ class TestGuard(base.TestCase):
             self.assertEqual(204, answer.status_code, answer.text)
             self.gone(server, share)
             self.not_found(f"/servers/{server}/shares")
+
+    def test_p3_by_whatever_novas_router_takes_for_a_deletion(self):
+        for method, query in (
+            ("DELETE", "%0A"),
+            ("GET", "?_method=DELETE"),
+        ):
+            server, share = self.with_share()
+            answer = self.ask(method, f"/servers/{server}{query}")
+            self.assertEqual(204, answer.status_code, answer.text)
+            self.gone(server, share)
+
+    def test_p3_not_by_what_nova_takes_for_something_else(self):
+        server, _ = self.with_share()
+        answer = self.ask(
+            "POST",
+            f"/servers/{server}",
+            b"_method=DELETE",
+            Content_Type="application/x-www-form-urlencoded",
+        )
+        self.assertEqual(415, answer.status_code, answer.text)
+        for method, query, status in (
+            ("DELETE", "?_method=GET", 200),
+            ("GET", "?_method=DELETE&x=%FF", 400),
+        ):
+            answer = self.ask(method, f"/servers/{server}{query}")
+            self.assertEqual(status, answer.status_code, answer.text)
+        (mapping,) = self.nova.store.list_for_server(server)
+        self.assertEqual("attached", mapping.wanted)
 
     def test_p3_by_force(self):
         server, share = self.with_share("soft-delete")

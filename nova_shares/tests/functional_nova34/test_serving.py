@@ -58,6 +58,15 @@ class TestServing(base.TestCase):
             text = log.read()
         self.assertEqual(1, text.count("Have them detached"), text[-3000:])
 
+    def test_novas_own_calls_are_not_reached_by_a_newline(self):
+        api = self.auto("serve = always\n")
+        path = f"/servers/{self.nova.server()}/shares%0A"
+        body = {"share": {"share_id": self.nova.share()}}
+        for method, query in (("POST", ""), ("PUT", "?_method=POST")):
+            response = self.ask(method, path + query, body, url=api.url)
+            self.assertEqual(404, response.status_code, response.text)
+            self.assertIn("itemNotFound", response.json())
+
     def test_never(self):
         server, share = self.nova.server(), self.nova.share()
         self.nova.insert(self.fresh, server, share)

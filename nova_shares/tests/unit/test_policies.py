@@ -39,6 +39,8 @@ ALLOWED = {
     rules.ADMIN_FIELDS: {"admin"},
     rules.ANY_SHARE: {"admin"},
 }
+#: Files of which oslo.policy can't make rules, at one step or another.
+BROKEN = ("a: [", "- x\n", "\x00", f'"{rules.SHOW}": 5\n')
 
 
 class PolicyTest(unittest.TestCase):
@@ -50,7 +52,9 @@ class PolicyTest(unittest.TestCase):
         config = os.path.join(self.directory.name, "nova-shares.conf")
         with open(config, "w") as f:
             f.write(f"[oslo_policy]\npolicy_file = {self.file}\n")
-        self.policy = policies.Policy(nova_shares_conf.load(files=[config]))
+        self.conf = nova_shares_conf.load(files=[config])
+        self.policy = policies.Policy(self.conf)
+        self.mtime = 1e9
 
     def _allowed(self, rule):
         return {
@@ -64,6 +68,9 @@ class PolicyTest(unittest.TestCase):
     def _write(self, text):
         with open(self.file, "w") as f:
             f.write(text)
+        # oslo.policy reads a file again when it looks younger.
+        self.mtime += 1
+        os.utime(self.file, (self.mtime, self.mtime))
 
     def test_personas(self):
         for rule, allowed in ALLOWED.items():
@@ -88,6 +95,44 @@ class PolicyTest(unittest.TestCase):
                 self.assertEqual(
                     set(PERSONAS) - {"system"}, self._allowed(rule)
                 )
+
+    def test_a_broken_file_at_the_start(self):
+        for text in BROKEN:
+            self._write(text)
+            with self.subTest(text):
+                self.assertRaises(
+                    (ValueError, AttributeError, TypeError),
+                    policies.Policy,
+                    self.conf,
+                )
+        self._write("")
+        policies.Policy(self.conf)
+
+    def test_a_broken_file_leaves_the_rules_of_before(self):
+        patch = mock.patch.object(policies, "REREAD_AFTER", 0)
+        patch.start()
+        self.addCleanup(patch.stop)
+        self._write(f'"{rules.SHOW}": "role:nobody"\n')
+        before = [self._allowed(rule) for rule in ALLOWED]
+        self.assertIn(set(), before)
+        for text in BROKEN:
+            self._write(text)
+            with self.subTest(text):
+                for _ in range(2):
+                    with self.assertLogs(policies.LOG.logger, "ERROR"):
+                        now = [self._allowed(rule) for rule in ALLOWED]
+                    self.assertEqual(before, now)
+        self._write("{}\n")
+        for rule, allowed in ALLOWED.items():
+            self.assertEqual(allowed, self._allowed(rule))
+
+    def test_who_is_to_be_asked_is_away(self):
+        self._write(f'"{rules.SHOW}": "http://127.0.0.1:1/"\n')
+        caller = context.RequestContext(overwrite=False, **PERSONAS["reader"])
+        for ask in (self.policy.allows, self.policy.authorize):
+            with self.assertRaises(exception.ServiceUnavailable) as caught:
+                ask(caller, rules.SHOW, PROJECT)
+            self.assertIn(rules.SHOW, caught.exception.data["detail"])
 
     def test_a_policy_written_for_nova(self):
         self._write(f'"{rules.CREATE}": "rule:project_manager_or_admin"\n')

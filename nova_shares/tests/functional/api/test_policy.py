@@ -70,6 +70,38 @@ class TestService(base.Case):
         # What Manila does not show, nobody can attach.
         self.message(404, self.world.attach("stopped", "other"))
 
+    def test_a_broken_file(self):
+        self.policy(("show", "role:nobody"))
+        self.message(403, self.world.show("stopped", "nfs"))
+        self.world.policy("a: [")
+        when = time.time() + 3600
+        path = os.path.join(self.world.directory, "policy.yaml")
+        os.utime(path, (when, when))
+        for _ in range(2):
+            self.message(403, self.world.show("stopped", "nfs"))
+            self.assertEqual(200, self.world.list("stopped").status_int)
+        self.assertLessEqual(4, self.log.output.count("policy file is broken"))
+        self.world.policy("{}\n")
+        self.assertEqual(200, self.world.show("stopped", "nfs").status_int)
+
+    def test_who_is_to_be_asked_is_away(self):
+        names = ("index", "show", "create", "delete")
+        self.policy(*((name, "http://127.0.0.1:1/") for name in names))
+        for _, answer in self.answers("stopped"):
+            self.assertIn("server shares", self.message(503, answer))
+        # An attach that is recorded is not answered by an error.
+        self.policy(("show:admin_fields", "http://127.0.0.1:1/"))
+        with self.nothing_written():
+            self.message(503, self.world.attach("empty", "nfs"))
+
+    def test_l5_with_a_rule_for_a_projects_own_administrators(self):
+        names = ("index", "show", "create", "delete")
+        check = "role:admin and project_id:%(project_id)s"
+        self.policy(*((name, check) for name in names))
+        for server in ("stopped", "empty"):
+            for name, answer in self.answers(server, user="admin"):
+                self.assertIn(f":{name} ", self.message(403, answer))
+
     def test_each_rule(self):
         for method, on_share, name in base.CALLS:
             self.policy((name, "role:guest"))
@@ -89,5 +121,29 @@ class TestService(base.Case):
 
 class TestFilter(TestService):
     """The API as a filter."""
+
+    deployment = world.FILTER
+
+
+class TestBrokenService(base.Case):
+    """P6: the file is broken when the first request comes."""
+
+    deployment = world.SERVICE
+
+    def test_p6(self):
+        self.world.policy("a: [")
+        for server in ("stopped", base.UNKNOWN):
+            for _, answer in self.answers(server):
+                self.message(503, answer)
+        self.assertIn("can't start", self.log.output)
+        path = f"/servers/{self.world.servers['stopped']}"
+        answer = self.world.ask("POST", f"{path}/action", {"suspend": None})
+        self.assertNotEqual(503, answer.status_int)
+        self.world.policy("{}\n")
+        self.assertEqual(200, self.world.list("stopped").status_int)
+
+
+class TestBrokenFilter(TestBrokenService):
+    """The same as a filter."""
 
     deployment = world.FILTER

@@ -246,6 +246,17 @@ class TestServing(Case):
         )
         self.assertIn("Have them detached", self.log.output)
 
+    def test_auto_asks_afresh_who_attaches(self):
+        self.nova = Nova("2.104")
+        self.assertEqual("Nova's", self.shares().text)
+        app = filters.filter_factory({}, self.configure())(self.nova)
+        sent = {"path": SHARES, "OpenStack_API_Version": "compute latest"}
+        self.assertEqual("Nova's", self.send(app, **sent).text)
+        # As another process would.
+        add_row(self.conf)
+        self.assertEqual("Nova's", self.send(app, **sent).text)
+        self.assertIn("badRequest", self.send(app, "POST", **sent).json)
+
     def test_always_and_never(self):
         self.nova = Nova("2.104")
         response = self.shares("[api]\nserve = always\n")
