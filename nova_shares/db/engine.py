@@ -15,13 +15,14 @@
 
 Every statement commits by itself, so there is no transaction to begin or to
 roll back: one operation is one round trip, beside the ping that proves a
-pooled connection alive. Requests inside Nova's process wait here, so nothing
-takes longer than :data:`TIMEOUT`: not a database that is away, nor one that
-accepts and then never answers.
+pooled connection alive. Requests inside Nova's process wait here, so no
+operation takes much longer than :data:`TIMEOUT`, connecting included: not of
+a database that is away, that never answers or that is slow with each answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -36,7 +37,7 @@ from oslo_db import exception as db_exc
 from oslo_db.sqlalchemy import exc_filters
 import sqlalchemy as sa
 
-#: Seconds that a connect, a ping or a statement may take.
+#: Seconds that an operation may take.
 TIMEOUT = 2
 
 #: Seconds for which a connection that was used counts as alive.
@@ -86,8 +87,10 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
     Its errors are those of :mod:`oslo_db.exception`.
     """
     url = parse_url(conf)
+    local = threading.local()
     engine = sa.create_engine(
         url,
+        execution_options={"local": local},
         future=True,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
@@ -99,14 +102,15 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
         pool_timeout=conf.database.pool_timeout,
         connect_args=_connect_args(url, conf.database.mysql_sql_mode),
     )
-    if url.drivername == "sqlite":
-        sa.event.listen(engine, "connect", _write_ahead)
     exc_filters.register_engine(engine)
     dialect: Any = engine.dialect
     # Closing a connection rolls back, even where nothing was begun.
     dialect.do_rollback = lambda connection: None
-    _fail_after_slow_ping(dialect)
     _ping_after_a_pause(engine)
+    if url.drivername == "sqlite":
+        sa.event.listen(engine, "connect", _write_ahead)
+    else:
+        _watch(engine, local)
     return engine
 
 
@@ -114,7 +118,8 @@ def _connect_args(url: sa.engine.URL, sql_mode: str) -> dict[str, Any]:
     """Tell the driver how long it may take.
 
     The server gives up on a lock before we give up on the server, so that
-    a statement which failed here does not succeed later there.
+    a statement which failed here does not succeed later there; unless to
+    connect took most of our time.
     """
     if url.drivername == "sqlite":
         # SQLite's writers don't queue: one of many may be unlucky for long.
@@ -129,41 +134,18 @@ def _connect_args(url: sa.engine.URL, sql_mode: str) -> dict[str, Any]:
             "read_timeout": TIMEOUT,
             "write_timeout": TIMEOUT,
             "init_command": "SET " + ", ".join(settings),
+            # So that it can be watched while it connects.
+            "defer_connect": True,
         }
     return {
         "connect_timeout": TIMEOUT,
         "options": "-c lock_timeout=1000 -c statement_timeout=2000",
-        "cursor_factory": _postgresql_cursor(),
     }
 
 
 def _write_ahead(connection: Any, record: object) -> None:
     """Let SQLite's readers read while somebody writes."""
     connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _fail_after_slow_ping(dialect: Any) -> None:
-    """Fail when a ping times out, instead of waiting for a new connection.
-
-    A connection that is gone fails at once and is replaced. One that does
-    not answer means that the server doesn't: a second wait of
-    :data:`TIMEOUT`, for a new connection, would be in vain.
-    """
-    ping = dialect.do_ping
-
-    def do_ping(connection: Any) -> bool:
-        began = time.monotonic()
-        try:
-            alive = bool(ping(connection))
-        except dialect.loaded_dbapi.Error as error:
-            if time.monotonic() - began < TIMEOUT / 2:
-                raise
-            raise db_exc.DBConnectionError(error) from error
-        if not alive and time.monotonic() - began >= TIMEOUT / 2:
-            raise db_exc.DBConnectionError("the database does not answer")
-        return alive
-
-    dialect.do_ping = do_ping
 
 
 def _ping_after_a_pause(engine: sa.engine.Engine) -> None:
@@ -192,30 +174,69 @@ def _ping_after_a_pause(engine: sa.engine.Engine) -> None:
     dialect.do_ping = do_ping
 
 
-def _postgresql_cursor() -> type:
-    """Make a cursor class that waits at most :data:`TIMEOUT`.
+class _Operation:
+    """Hangs up on the server when the time of an operation is over.
 
-    psycopg2 has no limit of its own for a server that never answers.
+    The limits of the drivers are for each answer, or there are none.
     """
-    from psycopg2 import extensions
 
-    class Cursor(extensions.cursor):  # type: ignore[misc]
-        def execute(self, query: Any, vars: Any = None) -> None:
-            timer = threading.Timer(TIMEOUT, _hang_up, (self.connection,))
-            timer.daemon = True
-            timer.start()
-            try:
-                super().execute(query, vars)
-            finally:
-                timer.cancel()
+    def __init__(self) -> None:
+        self._end = time.monotonic() + TIMEOUT
+        self._done = threading.Event()
+        self._connection: Any = None
 
-    return Cursor
+    def left(self) -> float:
+        return self._end - time.monotonic()
+
+    def watch(self, connection: Any) -> None:
+        started, self._connection = self._connection, connection
+        if started is None:
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def done(self) -> None:
+        self._done.set()
+
+    def _run(self) -> None:
+        while not self._done.wait(max(self.left(), 0.1)):
+            _hang_up(self._connection)
+
+
+def _watch(engine: sa.engine.Engine, local: threading.local) -> None:
+    """Have each thread's operation watch the connection that it uses.
+
+    None is made late: the server has not answered, by an old connection, and
+    it would be in vain.
+    """
+    dialect: Any = engine.dialect
+    ping = dialect.do_ping
+
+    def do_ping(connection: Any) -> bool:
+        local.operation.watch(connection)
+        return bool(ping(connection))
+
+    def connect(dialect: Any, record: object, args: Any, options: Any) -> Any:
+        if local.operation.left() < TIMEOUT / 2:
+            raise db_exc.DBConnectionError("the database does not answer")
+        connection = dialect.connect(*args, **options)
+        local.operation.watch(connection)
+        if "defer_connect" in options:
+            connection.connect()
+        return connection
+
+    sa.event.listen(engine, "do_connect", connect)
+    dialect.do_ping = do_ping
 
 
 def _hang_up(connection: Any) -> None:
     """End a connection under the thread that waits for it."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as sock:
-        sock.shutdown(socket.SHUT_RDWR)
+    # PyMySQL has a socket, or none before and after; psycopg2 is one.
+    sock = getattr(connection, "_sock", connection)
+    if sock is None:
+        return
+    # An error is that it is closed already.
+    with contextlib.suppress(OSError, connection.InterfaceError):
+        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,15 +265,18 @@ def execute(
 
     :raises oslo_db.exception.DBError: of whatever kind goes wrong
     """
-    began = time.monotonic()
+    local = engine.get_execution_options()["local"]
+    local.operation = operation = _Operation()
     try:
         return _once(engine, statement, values)
     except (db_exc.DBDeadlock, db_exc.DBConnectionError):
-        if time.monotonic() - began > TIMEOUT / 2:
+        if operation.left() < TIMEOUT / 2:
             raise
-    # Two that met in a deadlock shall not meet again.
-    time.sleep(random.uniform(0, 0.1))  # noqa: S311
-    return _once(engine, statement, values)
+        # Two that met in a deadlock shall not meet again.
+        time.sleep(random.uniform(0, 0.1))  # noqa: S311
+        return _once(engine, statement, values)
+    finally:
+        operation.done()
 
 
 def _once(

@@ -23,6 +23,7 @@ import time
 from oslo_db import exception as db_exc
 import sqlalchemy as sa
 
+from nova_shares.db import engine
 from nova_shares.db import store
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.unit.db import cases
@@ -53,6 +54,30 @@ class ServerCases(cases.Base):
                 behind.get(made.uuid)
             self.assertLess(time.monotonic() - began, 3)
         proxy.silent.clear()
+        self.assertEqual(made, behind.get(made.uuid))
+
+    def test_a_server_that_is_slow_with_each_answer_costs_two_seconds(self):
+        made = self.put()
+        proxy = Proxy(sa.engine.make_url(self.database.url))
+        self.addCleanup(proxy.close)
+        behind = store.Store.from_conf(fixtures_db.conf_for(proxy.url))
+        self.addCleanup(behind._engine.dispose)
+
+        def costs_two_seconds():
+            began = time.monotonic()
+            with self.assertRaises(db_exc.DBConnectionError):
+                behind.get(made.uuid)
+            self.assertLess(time.monotonic() - began, 2.5)
+
+        # To connect takes some of them, a ping and a statement one each.
+        proxy.delay = 0.4
+        costs_two_seconds()
+        proxy.delay = 0
+        self.assertEqual(made, behind.get(made.uuid))
+        time.sleep(engine.PAUSE)
+        proxy.delay = 1.5
+        costs_two_seconds()
+        proxy.delay = 0
         self.assertEqual(made, behind.get(made.uuid))
 
     def test_a_statement_that_is_never_answered_costs_two_seconds(self):
@@ -88,7 +113,11 @@ class Proxy:
     """Stands between a store and a server, and falls silent when told to.
 
     It goes on accepting then, as a server does that is stopped.
+
+    :ivar delay: seconds that each piece of an answer is held back
     """
+
+    delay = 0.0
 
     def __init__(self, url: sa.engine.URL) -> None:
         self.silent = threading.Event()
@@ -135,4 +164,6 @@ class Proxy:
                     data = key.fileobj.recv(65536)
                     if not data:
                         return
+                    if key.fileobj is server:
+                        time.sleep(self.delay)
                     key.data.sendall(data)

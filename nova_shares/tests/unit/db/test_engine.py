@@ -108,6 +108,20 @@ class BudgetTest(unittest.TestCase):
             # A second try would have been in vain.
             self.assertEqual(len(DRIVERS), len(accepted))
 
+    def test_accepted_and_never_done(self):
+        def trickle():
+            # A packet of 64 bytes: no wait for the next one is long.
+            connection = listener.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                for byte in b"\x40" + bytes(60):
+                    connection.send(bytes([byte]))
+                    time.sleep(0.1)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=trickle, daemon=True).start()
+            port = listener.getsockname()[1]
+            self.fail_within(3, f"mysql+pymysql://u:secret@127.0.0.1:{port}/d")
+
     def test_nothing_is_free(self):
         database = fixtures_db.Sqlite()
         self.addCleanup(database.drop)
