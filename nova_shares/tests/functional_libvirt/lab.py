@@ -217,6 +217,13 @@ class Ceph:
         """Take an identity away, and what it has mounted."""
         self.command("auth", "rm", f"client.{name}")
 
+    def evict(self):
+        """Cut off who has mounted something as an identity of ours."""
+        for one in json.loads(self.command("tell", "mds.a", "session", "ls")):
+            if "nova-shares" in _identity(one):
+                victim = f"id={one['id']}"
+                self.command("tell", "mds.a", "client", "evict", victim)
+
     def sessions(self):
         """List who has mounted what: pairs of identity and path."""
         told = json.loads(self.command("tell", "mds.a", "session", "ls"))

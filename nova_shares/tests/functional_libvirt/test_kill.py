@@ -189,6 +189,17 @@ class KillOthersTest(world.StoryTest):
         self.running()
         (client,) = lab.running("ceph-fuse")
         os.kill(client.pid, signal.SIGKILL)
+        self.replaced(client)
+
+    def test_the_client_is_evicted(self):
+        """As Manila does it when it denies an access rule."""
+        self.running()
+        (client,) = lab.running("ceph-fuse")
+        self.w.ceph.evict()
+        self.replaced(client)
+
+    def replaced(self, client):
+        """Another client takes over, and the guest can use the share."""
         wait_for(
             lambda: (
                 [p.pid for p in lab.running("ceph-fuse")]
