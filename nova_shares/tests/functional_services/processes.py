@@ -271,9 +271,11 @@ class Processes(cloud.Base):
 
     @staticmethod
     def _agent_listens(agent):
-        # The look over all that follows would otherwise find what only a
-        # hint should tell of.
-        agent.wait_for_log(r"(?s)Listening for hints.*Resync: \d+ of")
+        # The looks over all at the start, and when it listens, would find
+        # what only a hint should tell of.
+        agent.wait_for_log(
+            r"(?s)(?=.*Listening for hints)(?:.*Resync: \d+ of){2}"
+        )
 
     def stop_agent(self):
         self.agent.terminate()
