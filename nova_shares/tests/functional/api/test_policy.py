@@ -31,7 +31,7 @@ class TestService(base.Case):
     def setUp(self):
         super().setUp()
         self.world.mapped("stopped", "nfs", tag="data")
-        self.addCleanup(self.world.policy, "{}\n")
+        self.addCleanup(self.write, "{}\n")
 
     def policy(self, *rules):
         self.write("".join(_RULE.format(*rule) for rule in rules))
