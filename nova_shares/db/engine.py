@@ -175,30 +175,54 @@ def _ping_after_a_pause(engine: sa.engine.Engine) -> None:
 
 
 class _Operation:
-    """Hangs up on the server when the time of an operation is over.
-
-    The limits of the drivers are for each answer, or there are none.
-    """
+    """One operation: until when, and by which connection."""
 
     def __init__(self) -> None:
         self._end = time.monotonic() + TIMEOUT
-        self._done = threading.Event()
-        self._connection: Any = None
+        self.connection: Any = None
+        self.done = False
 
     def left(self) -> float:
         return self._end - time.monotonic()
 
-    def watch(self, connection: Any) -> None:
-        started, self._connection = self._connection, connection
-        if started is None:
-            threading.Thread(target=self._run, daemon=True).start()
 
-    def done(self) -> None:
-        self._done.set()
+class _Watchdog:
+    """Hangs up on the server when the time of an operation is over.
+
+    The limits of the drivers are for each answer, or there are none. It has
+    one thread for all operations, which sleeps as long as the oldest that is
+    under way has time: to start or wake one for each would take as long as
+    the operation does.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._operations: list[_Operation] = []
+        self._thread: threading.Thread | None = None
+
+    def watch(self, operation: _Operation, connection: Any) -> None:
+        before, operation.connection = operation.connection, connection
+        if before is not None:
+            return
+        with self._lock:
+            self._operations.append(operation)
+            # None is alive after a fork.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
-        while not self._done.wait(max(self.left(), 0.1)):
-            _hang_up(self._connection)
+        while True:
+            with self._lock:
+                left = [o for o in self._operations if not o.done]
+                self._operations = left
+                if not left:
+                    self._thread = None
+                    return
+            for operation in left:
+                if operation.left() <= 0:
+                    _hang_up(operation.connection)
+            time.sleep(max(min(o.left() for o in left), 0.1))
 
 
 def _watch(engine: sa.engine.Engine, local: threading.local) -> None:
@@ -208,17 +232,17 @@ def _watch(engine: sa.engine.Engine, local: threading.local) -> None:
     it would be in vain.
     """
     dialect: Any = engine.dialect
-    ping = dialect.do_ping
+    ping, dog = dialect.do_ping, _Watchdog()
 
     def do_ping(connection: Any) -> bool:
-        local.operation.watch(connection)
+        dog.watch(local.operation, connection)
         return bool(ping(connection))
 
     def connect(dialect: Any, record: object, args: Any, options: Any) -> Any:
         if local.operation.left() < TIMEOUT / 2:
             raise db_exc.DBConnectionError("the database does not answer")
         connection = dialect.connect(*args, **options)
-        local.operation.watch(connection)
+        dog.watch(local.operation, connection)
         if "defer_connect" in options:
             connection.connect()
         return connection
@@ -276,7 +300,7 @@ def execute(
         time.sleep(random.uniform(0, 0.1))  # noqa: S311
         return _once(engine, statement, values)
     finally:
-        operation.done()
+        operation.done = True
 
 
 def _once(
