@@ -272,6 +272,7 @@ def _method(environ: dict[str, Any]) -> str:
             request = webob.Request({"QUERY_STRING": query})
             method = request.GET.get("_method")
         except UnicodeDecodeError:
+            # The router then goes by the request's own method, too.
             pass
     return method.upper() if method else environ.get("REQUEST_METHOD", "")
 

@@ -147,14 +147,14 @@ class Shares:
         administrator that there is none.
         """
         response = self._asking.send("GET", "/services")
-        if response.status_code != 200:
+        if response.status_code == 403:
             LOG.error(
                 "What Manila does not show may be there: it does not let the"
-                " user of [manila] see what administrators do (%d). Has it"
-                " the admin role?",
-                response.status_code,
+                " user of [manila] see what administrators do. Has it the"
+                " admin role?"
             )
             raise asking.unavailable("our user does not see all shares")
+        asking.body(response)
 
     def export_locations(self, share_id: str) -> list[str]:
         """List where a share is exported, the preferred places first.

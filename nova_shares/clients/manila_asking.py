@@ -81,7 +81,7 @@ class Asking:
             what = (method, path, caller, deadline, json)
             response = self._try(tried, *what)
             if response.status_code == 406 and tried != OLDEST:
-                self._is_older()
+                self._step_down()
                 response = self._try(OLDEST, *what)
             if caller is None and response.status_code == 403:
                 # A role that we are given is in a new token alone.
@@ -100,8 +100,8 @@ class Asking:
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
 
-    def _is_older(self) -> None:
-        """Step down to the oldest version, for a time."""
+    def _step_down(self) -> None:
+        """Ask in the oldest version, for a time."""
         with self._lock:
             if self.version == OLDEST:
                 return
@@ -130,9 +130,9 @@ class Asking:
         if caller is not None:
             options["auth"] = self._auth_of(adapter, caller, deadline)
         if deadline is not None:
-            options["timeout"] = deadline - time.monotonic()
+            options["timeout"] = _left(deadline)
             options["connect_retries"] = options["status_code_retries"] = 0
-            if options["timeout"] <= 0:
+            if not options["timeout"]:
                 raise unavailable("no time left")
         if json is not None:
             options["json"] = json
@@ -191,7 +191,7 @@ class Asking:
 
 
 def _left(deadline: Optional[float]) -> float:
-    """Tell how long a lock may be waited for; -1 is for ever."""
+    """Tell how many seconds are left; -1: as many as one likes."""
     return -1 if deadline is None else max(0, deadline - time.monotonic())
 
 

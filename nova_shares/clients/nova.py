@@ -146,17 +146,17 @@ class RestServers:
         administrator that there is none.
         """
         path = "/servers?all_tenants=true&limit=1"
-        response = self._get(path, global_request_id)
-        if response.status_code != 200:
+        status = self._get(path, global_request_id).status_code
+        if status == 403:
             LOG.error(
                 "What Nova does not show may be there: it does not let the"
-                " user of [nova] see the servers of all projects (%d)."
-                " Has it the admin role?",
-                response.status_code,
+                " user of [nova] see the servers of all projects."
+                " Has it the admin role?"
             )
             # A role that it is given is in a new token alone.
             self._adapter.invalidate()
-            raise _unavailable("our user does not see all servers")
+        if status != 200:
+            raise _unavailable(f"{status} to a list of all servers")
 
     def _get(self, path: str, global_request_id: str | None) -> Any:
         try:

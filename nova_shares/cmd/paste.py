@@ -275,11 +275,16 @@ def _write(path: str, text: str, like: str) -> None:
     try:
         os.makedirs(directory, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=directory)
-        with open(handle, "w", newline="") as file:
-            file.write(text)
-        shutil.copymode(like, name)
-        owner = os.stat(like)
-        os.chown(name, owner.st_uid, owner.st_gid)
-        os.replace(name, path)
+        try:
+            with open(handle, "w", newline="") as file:
+                file.write(text)
+            shutil.copymode(like, name)
+            owner = os.stat(like)
+            os.chown(name, owner.st_uid, owner.st_gid)
+            os.replace(name, path)
+        except OSError:
+            # It may have the passwords of a copied file.
+            os.unlink(name)
+            raise
     except OSError as e:
         raise Failed(f"{path} can't be written: {e}") from e

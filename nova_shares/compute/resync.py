@@ -209,8 +209,9 @@ class Resync:
                     " are left to it",
                     server_id,
                 )
-                return
-            self._is_gone(server_id, mappings)
+                self._gone_since.pop(server_id, None)
+            else:
+                self._is_gone(server_id, mappings)
             return
         self._gone_since.pop(server_id, None)
         if server.host is not None and server.host != self._host:

@@ -91,22 +91,7 @@ class Agent:
         #: Why it stopped by itself; None: it was told to.
         self.failure: Optional[str] = None
         options = conf.compute
-        access = compute_access.Access(
-            shares,
-            store,
-            driver.is_mounted,
-            host=self._host,
-            share_ip=options.share_ip or conf.my_ip,
-            timeout=conf.manila.share_apply_policy_timeout,
-        )
-        self.manager = compute_manager.Manager(
-            self._host,
-            store,
-            driver,
-            access,
-            retry_interval=options.retry_interval,
-            retry_interval_max=options.retry_interval_max,
-        )
+        self.manager = self._make_manager(shares)
         self.queue = work.WorkQueue(
             self.manager.handle,
             {work.WORK: options.workers, work.EVENT: options.event_workers},
@@ -120,6 +105,25 @@ class Agent:
             find_server,
             server_check_interval=options.server_check_interval,
             server_gone_interval=options.server_gone_interval,
+        )
+
+    def _make_manager(self, shares: manila.Shares) -> compute_manager.Manager:
+        options = self._conf.compute
+        access = compute_access.Access(
+            shares,
+            self._store,
+            self._driver.is_mounted,
+            host=self._host,
+            share_ip=options.share_ip or self._conf.my_ip,
+            timeout=self._conf.manila.share_apply_policy_timeout,
+        )
+        return compute_manager.Manager(
+            self._host,
+            self._store,
+            self._driver,
+            access,
+            retry_interval=options.retry_interval,
+            retry_interval_max=options.retry_interval_max,
         )
 
     def start(self) -> None:

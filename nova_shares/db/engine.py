@@ -87,10 +87,11 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
     Its errors are those of :mod:`oslo_db.exception`.
     """
     url = parse_url(conf)
-    local = threading.local()
+    current = threading.local()
     engine = sa.create_engine(
         url,
-        execution_options={"local": local},
+        # For execute(), which has nothing but the engine.
+        execution_options={"current": current},
         future=True,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
@@ -110,7 +111,7 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
     if url.drivername == "sqlite":
         sa.event.listen(engine, "connect", _write_ahead)
     else:
-        _watch(engine, local)
+        _watch(engine, current)
     return engine
 
 
@@ -191,7 +192,7 @@ class _Watchdog:
 
     The limits of the drivers are for each answer, or there are none. It has
     one thread for all operations, which sleeps as long as the oldest that is
-    under way has time: to start or wake one for each would take as long as
+    under way has time: to start one for each would cost a good part of what
     the operation does.
     """
 
@@ -225,24 +226,26 @@ class _Watchdog:
             time.sleep(max(min(o.left() for o in left), 0.1))
 
 
-def _watch(engine: sa.engine.Engine, local: threading.local) -> None:
-    """Have each thread's operation watch the connection that it uses.
+def _watch(engine: sa.engine.Engine, current: threading.local) -> None:
+    """Have the connection of each thread's operation watched.
 
-    None is made late: the server has not answered, by an old connection, and
-    it would be in vain.
+    In the second half of its time no new connection is begun: on the old
+    one the server has not answered for a second, and it won't on another.
+
+    :param current: has the ``operation`` of the thread
     """
     dialect: Any = engine.dialect
     ping, dog = dialect.do_ping, _Watchdog()
 
     def do_ping(connection: Any) -> bool:
-        dog.watch(local.operation, connection)
+        dog.watch(current.operation, connection)
         return bool(ping(connection))
 
     def connect(dialect: Any, record: object, args: Any, options: Any) -> Any:
-        if local.operation.left() < TIMEOUT / 2:
+        if current.operation.left() < TIMEOUT / 2:
             raise db_exc.DBConnectionError("the database does not answer")
         connection = dialect.connect(*args, **options)
-        dog.watch(local.operation, connection)
+        dog.watch(current.operation, connection)
         if "defer_connect" in options:
             connection.connect()
         return connection
@@ -289,8 +292,8 @@ def execute(
 
     :raises oslo_db.exception.DBError: of whatever kind goes wrong
     """
-    local = engine.get_execution_options()["local"]
-    local.operation = operation = _Operation()
+    operation = _Operation()
+    engine.get_execution_options()["current"].operation = operation
     try:
         return _once(engine, statement, values)
     except (db_exc.DBDeadlock, db_exc.DBConnectionError):

@@ -139,6 +139,7 @@ def is_dead(
     before = hanging.get(path)
     if before is not None and before.poll() is None:
         return False
+    hanging.pop(path, None)
     argv = ["stat", "--", f"{path}/.nova-shares"]
     try:
         said = run(argv, limit, env=ENV).output

@@ -40,12 +40,16 @@ class ServerCases(cases.Base):
         self.database.kill()
         self.store.want_detached(made.uuid)
 
-    def test_a_server_that_falls_silent_costs_two_seconds(self):
-        made = self.put()
+    def behind_a_proxy(self):
         proxy = Proxy(sa.engine.make_url(self.database.url))
         self.addCleanup(proxy.close)
         behind = store.Store.from_conf(fixtures_db.conf_for(proxy.url))
         self.addCleanup(behind._engine.dispose)
+        return proxy, behind
+
+    def test_a_server_that_falls_silent_costs_two_seconds(self):
+        made = self.put()
+        proxy, behind = self.behind_a_proxy()
         self.assertEqual(made, behind.get(made.uuid))
         proxy.silent.set()
         for _ in range(2):
@@ -58,10 +62,7 @@ class ServerCases(cases.Base):
 
     def test_a_server_that_is_slow_with_each_answer_costs_two_seconds(self):
         made = self.put()
-        proxy = Proxy(sa.engine.make_url(self.database.url))
-        self.addCleanup(proxy.close)
-        behind = store.Store.from_conf(fixtures_db.conf_for(proxy.url))
-        self.addCleanup(behind._engine.dispose)
+        proxy, behind = self.behind_a_proxy()
 
         def costs_two_seconds():
             began = time.monotonic()

@@ -246,6 +246,14 @@ class RuleTest(ManilaTest):
         self.cloud.assign("nova-shares", "service", "admin")
         self.shares.must_see_all()
 
+    def test_from_a_manila_that_fails_then_a_404_proves_nothing(self):
+        self.cloud.remove_share(self.share)
+        self.cloud.fail("manila", "/services", status=503)
+        self.assertRaises(
+            exception.ServiceUnavailable, self.shares.share_exists, self.share
+        )
+        self.assertNotIn("admin role", self.log.output)
+
     def test_a_404_of_somebody_else_proves_nothing(self):
         self.cloud.fail("manila", status=404, html=True)
         for call in (

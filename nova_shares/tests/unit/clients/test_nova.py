@@ -146,6 +146,13 @@ class TestRestServers(testtools.TestCase):
         self.assertRaises(exception.ServiceUnavailable, self.servers.find, SID)
         self.assertIn("Has it the admin role?", log.output)
 
+    def test_not_found_by_a_nova_that_fails_then_means_nothing(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.mock.get(f"{URL}/servers/{SID}", status_code=404, json=NOT_FOUND)
+        self.mock.get(f"{URL}/servers?all_tenants=true", status_code=503)
+        self.assertRaises(exception.ServiceUnavailable, self.servers.find, SID)
+        self.assertNotIn("admin role", log.output)
+
     def test_a_404_that_is_not_novas_means_nothing(self):
         for answer in (
             {"text": "<h1>404 Not Found</h1>"},

@@ -195,7 +195,9 @@ class TestCommand(testtools.TestCase):
 
     def test_what_can_not_be_written(self):
         os.mkdir(self.paste_file + paste.BACKUP)
+        before = sorted(os.listdir(self.directory))
         self.assertEqual(1, self.run_verb("install"))
+        self.assertEqual(before, sorted(os.listdir(self.directory)))
         self.assertIn("can't be written", self.err.getvalue())
         self.assertEqual(NOVAS, self.read(self.paste_file))
         os.rmdir(self.paste_file + paste.BACKUP)

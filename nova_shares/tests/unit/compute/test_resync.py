@@ -41,6 +41,26 @@ class ResyncTest(testtools.TestCase):
             mock.call(mappings[2].uuid), manager.look.call_args_list[0]
         )
 
+    def test_a_guest_that_runs_starts_the_time_of_being_gone_anew(self):
+        m = fixtures_db.new_mapping(status=mapping.INACTIVE)
+        store, driver = mock.Mock(), mock.Mock()
+        store.list_for_host.return_value = [m]
+        find_server = mock.Mock(
+            side_effect=exception.ServerNotFound(server_id=m.instance_uuid)
+        )
+        runs = resync.Resync(
+            "host", store, driver, mock.Mock(), find_server, 0, 0
+        )
+        for running, detached in (
+            ({}, 0),
+            ({m.instance_uuid: True}, 0),
+            ({}, 0),
+            ({}, 1),
+        ):
+            driver.domains.return_value = running
+            runs.run()
+            self.assertEqual(detached, store.want_detached.call_count)
+
     def test_a_nova_that_hangs_is_not_asked_for_every_server(self):
         self.useFixture(fixtures.MockPatchObject(resync, "_LONGEST_CHECK", 0))
         mappings = [fixtures_db.new_mapping() for _ in range(3)]
