@@ -36,15 +36,15 @@ from nova_shares import attachments as shares
 from nova_shares import conf as nova_shares_conf
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
-from nova_shares.api import embedded
 from nova_shares.api import faults
-from nova_shares.api import filters
 from nova_shares.api import microversion
-from nova_shares.api import negotiation
 from nova_shares.api import server_shares
 from nova_shares.api import versions
 from nova_shares.clients import nova
 from nova_shares.clients.nova import WSGIApp
+from nova_shares.pipeline import embedded
+from nova_shares.pipeline import filters
+from nova_shares.pipeline import negotiation
 
 LOG = logging.getLogger(__name__)
 

@@ -36,10 +36,10 @@ from nova_shares import virt
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.db import store as db_store
+from nova_shares.mounts import config as mount_config
+from nova_shares.mounts import process_table
 from nova_shares.virt import mount
-from nova_shares.virt import mount_config
 from nova_shares.virt import nova_conf
-from nova_shares.virt import proctable
 
 #: Seconds that a broker, a database or a libvirt may take.
 _LIMIT = 10.0
@@ -199,7 +199,7 @@ def _protocols(conf: cfg.ConfigOpts) -> str:
 
 def _propagation(conf: cfg.ConfigOpts) -> str:
     base = mount_config.load(conf.hypervisor.mount_helper_config).base
-    if not proctable.is_shared(proctable.mounts(), base):
+    if not process_table.is_shared(process_table.mounts(), base):
         raise Missing(
             f"Mounts below {base} are private: a guest keeps what was "
             "mounted when it started, whatever is unmounted. Either this is "

@@ -29,13 +29,13 @@ from nova_shares.conf import api
 from nova_shares.conf import base
 from nova_shares.conf import compute
 from nova_shares.conf import database
-from nova_shares.conf import libvirt
+from nova_shares.conf import hypervisor
 from nova_shares.conf import manila
 from nova_shares.conf import nova
 
 PROJECT = "nova_shares"
 #: The modules of options, in the order of the sample file.
-GROUPS = (base, api, compute, database, libvirt, manila, nova)
+GROUPS = (base, api, compute, database, hypervisor, manila, nova)
 
 
 def new() -> cfg.ConfigOpts:

@@ -34,13 +34,13 @@ from oslo_log import log as logging
 from nova_shares import exception
 from nova_shares.mapping import Capabilities
 from nova_shares.mapping import ShareMapping
+from nova_shares.mounts import config as mount_config
+from nova_shares.mounts import process_table
 from nova_shares.virt import connection
 from nova_shares.virt import domain_xml
 from nova_shares.virt import driver
 from nova_shares.virt import mount
-from nova_shares.virt import mount_config
 from nova_shares.virt import nova_conf
-from nova_shares.virt import proctable
 
 LOG = logging.getLogger(__name__)
 
@@ -260,10 +260,12 @@ class LibvirtDriver(driver.Driver):
 
     def _is_served(self, mapping: ShareMapping) -> bool:
         """Tell whether the virtiofsd of a mapping lives, as far as is seen."""
-        found = proctable.processes()
-        if not proctable.daemons(found):
+        found = process_table.processes()
+        if not process_table.daemons(found):
             return True  # Other users' processes are hidden from us.
-        return bool(proctable.servers(found, self._mounts.path(mapping.uuid)))
+        return bool(
+            process_table.servers(found, self._mounts.path(mapping.uuid))
+        )
 
     def _device(
         self, mapping: ShareMapping

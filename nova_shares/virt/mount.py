@@ -30,11 +30,11 @@ from oslo_utils import uuidutils
 
 from nova_shares import exception
 from nova_shares.mapping import ShareMapping
-from nova_shares.virt import child
+from nova_shares.mounts import child
+from nova_shares.mounts import config as mount_config
+from nova_shares.mounts import location
+from nova_shares.mounts import process_table
 from nova_shares.virt import driver
-from nova_shares.virt import location
-from nova_shares.virt import mount_config
-from nova_shares.virt import proctable
 
 #: What the helper may take beyond three limits of a mount, in seconds: it
 #: ends by itself before.
@@ -76,7 +76,7 @@ class Mounts:
     def listed(self) -> set[str]:
         """List the mappings by uuid that have a mount, of whatever."""
         found = set()
-        for mount in proctable.mounts():
+        for mount in process_table.mounts():
             base, _, name = mount.target.rpartition("/")
             if base == self._config.base and uuidutils.is_uuid_like(name):
                 found.add(name)
@@ -146,7 +146,7 @@ class Mounts:
         :raises nova_shares.exception.StepFailed: if it does not
         """
         try:
-            seen = proctable.is_seen(self.path(uuid))
+            seen = process_table.is_seen(self.path(uuid))
         except PermissionError:
             seen = self.ask_seen(uuid)
         if seen is None:
@@ -169,10 +169,10 @@ class Mounts:
         seen: Optional[bool] = self._call("seen", {"mapping": uuid})["seen"]
         return seen
 
-    def _there(self, uuid: str) -> Optional[proctable.Mount]:
-        return proctable.at(proctable.mounts(), self.path(uuid))
+    def _there(self, uuid: str) -> Optional[process_table.Mount]:
+        return process_table.at(process_table.mounts(), self.path(uuid))
 
-    def _is_dead(self, mount: proctable.Mount) -> bool:
+    def _is_dead(self, mount: process_table.Mount) -> bool:
         return mount.fstype.startswith("fuse") and child.is_dead(
             mount.target, self._hanging
         )

@@ -29,7 +29,7 @@ import statistics
 import sys
 import time
 
-from nova_shares.api import filters
+from nova_shares.pipeline import filters
 
 REQUESTS = 500
 CALLS = 20000

@@ -31,10 +31,10 @@ sys.path.insert(
     0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 )
 
-from nova_shares.cmd import aio
 from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
 from nova_shares.tests.functional.cloud import wait_for
+from nova_shares_devcloud import aio
 
 
 def fill(world: aio.AllInOne, count: int) -> None:

@@ -20,8 +20,8 @@ import fixtures
 from keystoneauth1 import session as ks_session
 from keystoneauth1.identity import v3
 
-from nova_shares.cmd import aio
 from nova_shares.db import store as db_store
+from nova_shares_devcloud import aio
 
 #: Quick, so that a story is told in a second.
 QUICK = """
@@ -49,7 +49,7 @@ def quick(resync=0.4, check=1, policy_timeout=5):
 class Base(fixtures.Fixture):
     """A cloud with us in it, and what a story needs to tell itself.
 
-    :ivar cloud: the :class:`nova_shares.devcloud.state.Cloud`
+    :ivar cloud: the :class:`nova_shares_devcloud.state.Cloud`
     :ivar hypervisor: the :class:`nova_shares.virt.fake.Hypervisor`
     :ivar store: our database
     :ivar host: where servers are
@@ -169,7 +169,7 @@ class Base(fixtures.Fixture):
 
 
 class Cloud(Base):
-    """A started :class:`nova_shares.cmd.aio.AllInOne`.
+    """A started :class:`nova_shares_devcloud.aio.AllInOne`.
 
     :param options: lines of a configuration file, over those of QUICK
     """

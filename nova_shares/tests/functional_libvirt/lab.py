@@ -32,9 +32,9 @@ import libvirt
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import mapping
+from nova_shares.mounts import process_table
 from nova_shares.tests.functional.cloud import wait_for
 from nova_shares.virt import driver as virt_driver
-from nova_shares.virt import proctable
 
 LAB = os.environ.get("NOVA_SHARES_LIBVIRT_LAB", "/var/tmp/nova-shares-lab")
 #: Root's alone up to the top, as the helper wants it.
@@ -296,7 +296,7 @@ class Administrator(fixtures.Fixture):
 _HELPER = """import os
 import subprocess
 import sys
-from nova_shares.cmd import mount_helper
+from nova_shares.mounts import helper as mount_helper
 
 def maybe(phase):
     path = "{directory}/" + phase + "-" + sys.argv[1]
@@ -404,7 +404,7 @@ def make_identity(ceph, share, m):
 
 def mounts():
     """List the mounts of mappings, by mapping."""
-    found = [m.target for m in proctable.mounts() if m.target != BASE]
+    found = [m.target for m in process_table.mounts() if m.target != BASE]
     return sorted(
         target[len(BASE) + 1 :] for target in found if target.startswith(BASE)
     )
@@ -414,13 +414,13 @@ def running(program, path=BASE):
     """List the processes of a program that name a path below one."""
     return [
         process
-        for process in proctable.processes()
+        for process in process_table.processes()
         if process.name == program and path in " ".join(process.argv)
     ]
 
 
 def libvirtd_runs():
-    return any(p.name == "libvirtd" for p in proctable.processes())
+    return any(p.name == "libvirtd" for p in process_table.processes())
 
 
 def remove_base():

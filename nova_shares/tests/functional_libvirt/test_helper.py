@@ -29,7 +29,7 @@ import uuid
 import fixtures
 import testtools
 
-from nova_shares.cmd import mount_helper
+from nova_shares.mounts import helper as mount_helper
 from nova_shares.tests.functional_libvirt import lab
 
 NFS = {"protocol": "NFS", "export_location": "192.0.2.10:/shares/one"}
@@ -53,7 +53,7 @@ class HelperTest(testtools.TestCase):
         os.chmod(path, 0o755)
         self.useFixture(
             fixtures.MonkeyPatch(
-                "nova_shares.virt.child.ENV",
+                "nova_shares.mounts.child.ENV",
                 {"PATH": f"{self.programs}:/usr/sbin:/usr/bin:/sbin:/bin"},
             )
         )

@@ -19,7 +19,7 @@ import requests
 import webob
 import webob.dec
 
-from nova_shares.devcloud import state
+from nova_shares_devcloud import state
 
 #: Of one connection, not of the message.
 _HOP_BY_HOP = ("connection", "content-length", "keep-alive", "host")
@@ -31,7 +31,7 @@ class Proxy(fixtures.Fixture):
     :param service: ``keystone`` or ``manila``
     :param target: where the service is, without a slash at the end
     :param rewrite: what is written anew in answers, e.g. in a catalog
-    :ivar switches: a :class:`nova_shares.devcloud.switches.Switches`: the
+    :ivar switches: a :class:`nova_shares_devcloud.switches.Switches`: the
         log of requests, hooks and faults
     """
 

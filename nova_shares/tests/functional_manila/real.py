@@ -36,14 +36,14 @@ from nova_shares.api import deploy
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.compute import service
-from nova_shares.devcloud import compute
-from nova_shares.devcloud import directory
-from nova_shares.devcloud import server as devcloud_server
-from nova_shares.devcloud import state
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional_manila import proxy
 from nova_shares.virt import fake
+from nova_shares_devcloud import compute
+from nova_shares_devcloud import directory
+from nova_shares_devcloud import server as devcloud_server
+from nova_shares_devcloud import state
 
 KEYSTONE = os.environ.get(
     "NOVA_SHARES_TEST_KEYSTONE", "http://127.0.0.1:25000"

@@ -36,10 +36,10 @@ import sqlalchemy as sa
 from nova_shares import conf as nova_shares_conf
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
-from nova_shares.devcloud import server as devcloud_server
-from nova_shares.devcloud import state
 from nova_shares.mapping import ShareMapping
 from nova_shares.tests.functional_nova import stubs
+from nova_shares_devcloud import server as devcloud_server
+from nova_shares_devcloud import state
 
 HOST = "compute1"
 MYSQL = os.environ.get(

@@ -32,11 +32,11 @@ import sqlalchemy as sa
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import rpc
-from nova_shares.devcloud import server
-from nova_shares.devcloud import state
 from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional_services import proxies
 from nova_shares.virt import fake
+from nova_shares_devcloud import server
+from nova_shares_devcloud import state
 
 RABBIT = os.environ.get(
     "NOVA_SHARES_TEST_RABBIT",

@@ -18,9 +18,9 @@ import json
 
 import webob
 
-from nova_shares.devcloud import compute
 from nova_shares.tests.functional.api import base
 from nova_shares.tests.functional.api import world
+from nova_shares_devcloud import compute
 
 #: Their values are another at each request.
 _VARYING = {"x-openstack-request-id", "x-compute-request-id"}

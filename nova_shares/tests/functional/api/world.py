@@ -33,10 +33,10 @@ from nova_shares.api import deploy
 from nova_shares.api import schemas
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
-from nova_shares.devcloud import compute
-from nova_shares.devcloud import server
-from nova_shares.devcloud import shares as devcloud_shares
-from nova_shares.devcloud import state
+from nova_shares_devcloud import compute
+from nova_shares_devcloud import server
+from nova_shares_devcloud import shares as devcloud_shares
+from nova_shares_devcloud import state
 
 FILTER = "filter"
 SERVICE = "service"

@@ -19,8 +19,8 @@ from keystoneauth1 import session as ks_session
 from keystoneauth1.identity import v3
 import testtools
 
-from nova_shares.devcloud import server
-from nova_shares.devcloud import state
+from nova_shares_devcloud import server
+from nova_shares_devcloud import state
 
 PROJECTS = {
     "admin": "admin",

@@ -18,8 +18,8 @@ import time
 
 import webob
 
-from nova_shares.devcloud import compute
 from nova_shares.tests.functional.devcloud import base
+from nova_shares_devcloud import compute
 
 UNKNOWN = "aaaaaaaa-0000-4000-8000-000000000001"
 

@@ -20,8 +20,8 @@ import time
 
 from keystoneauth1 import exceptions
 
-from nova_shares.devcloud import compute
 from nova_shares.tests.functional.devcloud import base
+from nova_shares_devcloud import compute
 
 ALLOW = {"allow_access": {"access_type": "ip", "access_to": "192.0.2.1"}}
 

@@ -23,7 +23,7 @@ import webob
 import webob.exc
 
 from nova_shares.api import app as api_app
-from nova_shares.api import filters
+from nova_shares.pipeline import filters
 
 SID = "aaaaaaaa-0000-4000-8000-00000000000a"
 SHARES = f"/servers/{SID}/shares"

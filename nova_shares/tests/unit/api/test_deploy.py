@@ -30,8 +30,8 @@ import webob
 
 from nova_shares import exception
 from nova_shares.api import deploy
-from nova_shares.api import embedded
-from nova_shares.api import filters
+from nova_shares.pipeline import embedded
+from nova_shares.pipeline import filters
 
 ROOT = pathlib.Path(__file__).parents[4]
 SHARES = "/servers/aaaaaaaa-0000-4000-8000-00000000000a/shares"
@@ -132,7 +132,7 @@ class TestImport(testtools.TestCase):
             import sys
             from oslo_context import context
             import webob
-            from nova_shares.api import filters
+            from nova_shares.pipeline import filters
             logging.disable(logging.CRITICAL)
             sys.modules[sys.argv[1]] = None
             def nova(environ, start_response):
@@ -173,7 +173,7 @@ class TestImport(testtools.TestCase):
     def test_the_filter_needs_neither_database_nor_messaging(self):
         script = """
             import sys
-            from nova_shares.api import filters
+            from nova_shares.pipeline import filters
             filters.filter_factory({}, config_file="/nowhere")(None)
             print(sorted({
                 name for name in sys.modules

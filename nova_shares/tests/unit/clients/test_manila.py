@@ -25,9 +25,9 @@ from nova_shares import exception
 from nova_shares.clients import lock_reason
 from nova_shares.clients import manila
 from nova_shares.clients import manila_asking
-from nova_shares.devcloud import server
-from nova_shares.devcloud import state
 from nova_shares.tests import fixtures_db
+from nova_shares_devcloud import server
+from nova_shares_devcloud import state
 
 _CONF = """
 [manila]

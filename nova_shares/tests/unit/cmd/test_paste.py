@@ -23,9 +23,9 @@ import fixtures
 from oslo_config import cfg
 import testtools
 
-from nova_shares.cmd import copy_conf
 from nova_shares.cmd import manage
-from nova_shares.cmd import paste
+from nova_shares.cmd.manage import copy_conf
+from nova_shares.cmd.manage import paste
 
 NOVAS = """\
 # A comment
@@ -56,11 +56,11 @@ filter-with = nova_shares
 paste.app_factory = nova.api.openstack.compute:APIRouterV21.factory
 
 [filter:nova_shares]
-paste.filter_factory = nova_shares.api.filters:filter_factory
+paste.filter_factory = nova_shares.pipeline.filters:filter_factory
 config_file = /ours.conf
 
 [filter:nova_shares_versions]
-paste.filter_factory = nova_shares.api.filters:versions_filter_factory
+paste.filter_factory = nova_shares.pipeline.filters:versions_filter_factory
 config_file = /ours.conf
 """
 NOVA_CONF = """\

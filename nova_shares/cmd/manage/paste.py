@@ -1,0 +1,290 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""nova-shares-manage paste: our two filters in Nova's api-paste.ini.
+
+The edit is a line in each of two sections of Nova's, and two sections of
+ours at the end; no line of Nova's is changed. What is left after ``remove``
+is the file as it was, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_shares.cmd.manage import copy_conf
+
+BACKUP = ".before-nova-shares"
+#: The section of Nova's, and the filter that stands around what it makes.
+_AROUND = {
+    "composite:osapi_compute": "nova_shares_versions",
+    "app:osapi_compute_app_v21": "nova_shares",
+}
+_FACTORIES = {
+    "nova_shares": "filter_factory",
+    "nova_shares_versions": "versions_filter_factory",
+}
+_HEADER = re.compile(r"^\[([^]]+)\]")
+_OUR_FILE = "/etc/nova-shares/nova-shares.conf"
+
+#: Run by Nova's Python, which may be another than ours. What Nova's own
+#: factories make needs a configured Nova: they are imported, not called.
+_CHECK = """\
+import sys
+from paste.deploy import loadwsgi
+uri = "config:" + sys.argv[1]
+for name in ("nova_shares", "nova_shares_versions"):
+    loadwsgi.loadfilter(uri, name=name)(None)
+import nova_shares.pipeline.embedded, nova_shares.pipeline.guard
+import nova_shares.pipeline.negotiation, nova_shares.attachments
+from nova_shares import conf
+nova_shares.attachments.Attachments.from_conf(conf.load(files=[sys.argv[2]]))
+for name in ("osapi_compute_app_v21", "osapi_compute"):
+    context = loadwsgi.loadcontext(loadwsgi.APP, uri, name=name)
+    assert context.object_type is loadwsgi.FILTER_WITH, name
+"""
+
+
+class Failed(Exception):
+    """The command can't be done; the message says why."""
+
+
+def add(verbs: Any, add_verb: Any) -> None:
+    """Add the verbs to the command line.
+
+    :param add_verb: makes one of ``verbs``, its name, what it runs, help
+    """
+    for name, run, help_ in (
+        ("install", _install, "add our filters to Nova's api-paste.ini"),
+        ("remove", _remove, "take our filters out again"),
+        ("check", _check, "load the file as nova-api will"),
+    ):
+        verb = add_verb(verbs, name, run, help_)
+        verb.add_argument(
+            "--paste-file",
+            required=True,
+            metavar="FILE",
+            help="the api-paste.ini of Nova's that nova-api reads",
+        )
+        if name == "check":
+            verb.add_argument(
+                "--python",
+                default=sys.executable,
+                help="the Python that runs nova-api; default: this one",
+            )
+            continue
+        verb.add_argument(
+            "--dry-run", action="store_true", help="show the change only"
+        )
+        if name == "install":
+            verb.add_argument(
+                "--our-file",
+                default=_OUR_FILE,
+                metavar="FILE",
+                help=f"our configuration file; default: {_OUR_FILE}",
+            )
+            verb.add_argument(
+                "--copy-from",
+                metavar="NOVA_CONF",
+                help="write our configuration file, if there is none yet,"
+                " with this file's transport_url, credentials and host",
+            )
+
+
+def installed(text: str, our_file: str) -> str:
+    """Make the text of a paste file with our filters in it.
+
+    :raises Failed: if it is not of the kind that Nova has
+    """
+    lines = removed(text).splitlines(keepends=True)
+    for section, name in _AROUND.items():
+        start, end = _find(lines, section)
+        for line in lines[start:end]:
+            if re.match(r"filter-with\s*[=:]", line):
+                raise Failed(
+                    f"[{section}] has a filter of its own: {line.strip()};"
+                    f" put {name} into its pipeline by hand"
+                )
+        lines.insert(start + 1, f"filter-with = {name}\n")
+    if not lines[-1].endswith("\n"):
+        # Kept apart, so that it can be taken out again.
+        lines.append("\n# nova_shares: there was no newline before\n")
+    for name, factory in _FACTORIES.items():
+        lines += [
+            "\n",
+            f"[filter:{name}]\n",
+            f"paste.filter_factory = nova_shares.pipeline.filters:{factory}\n",
+            f"config_file = {our_file}\n",
+        ]
+    return "".join(lines)
+
+
+def removed(text: str) -> str:
+    """Make the text of a paste file without our filters."""
+    lines = text.splitlines(keepends=True)
+    kept: list[str] = []
+    after: list[str] = []
+    section = ""
+    for line in lines:
+        header = _HEADER.match(line)
+        if header:
+            section = header[1]
+            kept, after = kept + after, []
+            if _is_ours(section) and kept and not kept[-1].strip():
+                # The empty line that stands before our sections.
+                kept.pop()
+        if _is_ours(section):
+            # What follows our last setting is about the next section.
+            is_setting = line.strip() and line[0] not in "#;"
+            after = [] if is_setting else [*after, line]
+            continue
+        around = _AROUND.get(section)
+        if around and re.fullmatch(rf"filter-with\s*[=:]\s*{around}\s*", line):
+            continue
+        kept.append(line)
+    kept += after
+    if kept and kept[-1] == "# nova_shares: there was no newline before\n":
+        kept[-2:] = [kept[-2][:-1]]
+    return "".join(kept)
+
+
+def _is_ours(section: str) -> bool:
+    kind, _, name = section.partition(":")
+    return kind == "filter" and name.strip() in _FACTORIES
+
+
+def _find(lines: list[str], section: str) -> tuple[int, int]:
+    headers = [
+        (number, match[1])
+        for number, match in enumerate(map(_HEADER.match, lines))
+        if match
+    ]
+    ends = [number for number, _ in headers[1:]] + [len(lines)]
+    for (start, name), end in zip(headers, ends):
+        if name == section:
+            return start, end
+    raise Failed(f"it has no section [{section}]: it is not Nova's")
+
+
+def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
+    our_file = os.path.abspath(args.our_file)
+    _change(args, installed(_read(args.paste_file), our_file))
+    if args.copy_from is None:
+        return
+    if os.path.exists(our_file):
+        print(f"{our_file} is there already, and left as it is")
+        return
+    try:
+        text = copy_conf.make(args.copy_from)
+    except copy_conf.Missing as e:
+        raise Failed(f"{args.copy_from} has no {e}") from e
+    if args.dry_run:
+        print(f"{our_file} would be written, of {args.copy_from}")
+        return
+    _write(our_file, text, like=args.copy_from)
+    print(f"{our_file} is written; [database] connection is yours to fill in")
+
+
+def _remove(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
+    _change(args, removed(_read(args.paste_file)))
+
+
+def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
+    text = _read(args.paste_file)
+    our_file = re.search(
+        r"^\[filter:nova_shares\]\n(?:.+\n)*?config_file *= *(.+)$",
+        text,
+        re.MULTILINE,
+    )
+    if our_file is None or installed(text, our_file[1]) != text:
+        raise Failed(
+            f"{args.paste_file} is not as 'paste install' makes it; run it"
+        )
+    done = subprocess.run(  # noqa: S603
+        [
+            args.python,
+            "-W",
+            "ignore",
+            "-c",
+            _CHECK,
+            os.path.abspath(args.paste_file),
+            our_file[1],
+        ],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        why = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        raise Failed(f"{args.python} can't load {args.paste_file}: {why}")
+    print(f"{args.paste_file} can be loaded, with nova_shares in it")
+
+
+def _change(args: argparse.Namespace, new: str) -> None:
+    path = args.paste_file
+    old = _read(path)
+    if old == new:
+        print(f"{path} is as it should be")
+        return
+    if args.dry_run:
+        diff = difflib.unified_diff(
+            old.splitlines(keepends=True),
+            new.splitlines(keepends=True),
+            path,
+            path,
+        )
+        sys.stdout.writelines(diff)
+        return
+    _write(path + BACKUP, old, like=path)
+    _write(path, new, like=path)
+    print(f"{path} is changed; as it was, it is in {path}{BACKUP}")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, newline="") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as e:
+        raise Failed(f"{path} can't be read: {e}") from e
+
+
+def _write(path: str, text: str, like: str) -> None:
+    """Write a file in one go, its owner and mode those of another."""
+    # What a link leads to: the link stays.
+    path = os.path.realpath(path)
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=directory)
+        try:
+            with open(handle, "w", newline="") as file:
+                file.write(text)
+            shutil.copymode(like, name)
+            owner = os.stat(like)
+            os.chown(name, owner.st_uid, owner.st_gid)
+            os.replace(name, path)
+        except OSError:
+            # It may have the passwords of a copied file.
+            os.unlink(name)
+            raise
+    except OSError as e:
+        raise Failed(f"{path} can't be written: {e}") from e

@@ -1,0 +1,159 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Child processes that are given up at their limit.
+
+A mount whose server is away hangs, and may not even be killable: then it is
+left behind, and whoever waits goes on. Standard library only, as in
+:mod:`nova_shares.mounts.location`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import os
+import signal
+import subprocess
+import time
+from typing import Callable
+from typing import Optional
+
+#: The environment of what may be run as root: the caller's could have
+#: programs of his own on its PATH.
+ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_LONGEST_OUTPUT = 65536
+#: What the C library says of ENOTCONN and of ESHUTDOWN.
+_DEAD = (
+    "Transport endpoint is not connected",
+    "Cannot send after transport endpoint shutdown",
+)
+
+
+class TimedOut(Exception):
+    """The child has not finished within its limit, and is killed.
+
+    :ivar child: may not have ended yet, if it hangs in the kernel
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], name: str) -> None:
+        super().__init__(name)
+        self.child = child
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    code: int
+    output: str
+
+    @property
+    def last_line(self) -> str:
+        """The end of what it said, on one line and short."""
+        lines = [line.strip() for line in self.output.splitlines()]
+        said = [line for line in lines if line] or ["it said nothing"]
+        return "".join(c if c.isprintable() else "?" for c in said[-1])[-300:]
+
+
+def run(
+    argv: Sequence[str],
+    limit: float,
+    stdin: bytes = b"",
+    pass_fds: Sequence[int] = (),
+    env: Optional[Mapping[str, str]] = None,
+) -> Result:
+    """Run a program to its end, without a shell.
+
+    What goes in and out is kept in memory: it may be a secret. And a
+    daemon that the program leaves behind may keep its output open: no
+    pipe is waited on.
+
+    :param limit: seconds
+    :raises TimedOut: after that
+    :raises OSError: if it can't be started
+    """
+    with (
+        open(memory("stdin", stdin), "rb") as given,
+        open(memory("output"), "rb+") as said,
+    ):
+        child = subprocess.Popen(  # noqa: S603
+            list(argv),
+            stdin=given,
+            stdout=said,
+            stderr=said,
+            pass_fds=tuple(pass_fds),
+            env=None if env is None else dict(env),
+            start_new_session=True,
+        )
+        try:
+            code = child.wait(limit)
+        except subprocess.TimeoutExpired:
+            _kill(child)
+            raise TimedOut(child, argv[0]) from None
+        said.seek(0)
+        output = said.read(_LONGEST_OUTPUT).decode("utf-8", "replace")
+    return Result(code, output)
+
+
+def memory(name: str, content: bytes = b"") -> int:
+    """Make a file that is nowhere but in memory; returns its descriptor."""
+    fd = os.memfd_create(name)
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # It has ended, or is root's and has a limit of its own.
+    try:
+        child.wait(1)
+    except subprocess.TimeoutExpired:
+        pass  # It hangs in the kernel: nobody can wait for it.
+
+
+def is_dead(
+    path: str, hanging: dict[str, subprocess.Popen[bytes]], limit: float = 1
+) -> bool:
+    """Tell whether a mount's client has died, or has been evicted.
+
+    Of one that has died (ENOTCONN), or that Ceph has evicted (ESHUTDOWN),
+    that is said at once; a server that does not answer is no dead client.
+    An evicted one still answers what it can without a server: a name that
+    it must look up it can't.
+
+    :param hanging: who has had no answer, by path: as long as one is left
+        no other is sent after it
+    """
+    before = hanging.get(path)
+    if before is not None and before.poll() is None:
+        return False
+    hanging.pop(path, None)
+    argv = ["stat", "--", f"{path}/.nova-shares"]
+    try:
+        said = run(argv, limit, env=ENV).output
+    except TimedOut as e:
+        hanging[path] = e.child
+        return False
+    return any(text in said for text in _DEAD)
+
+
+def wait_for(true: Callable[[], object], limit: float) -> bool:
+    """Wait until something is true; tells whether it has become so."""
+    until = time.monotonic() + limit
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True

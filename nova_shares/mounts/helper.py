@@ -1,0 +1,329 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""nova-shares-mount-helper: mounts and unmounts shares, as root.
+
+One verb as its argument, one JSON document on standard input, one on
+standard output: ``{}``, or ``{"error": "a sentence"}`` and exit code 1.
+
+==========  =============================================================
+verb        document
+==========  =============================================================
+mount       mapping, protocol, export_location; for CephFS name and key
+unmount     mapping
+seen        mapping; the answer's ``seen`` is true, false or null
+==========  =============================================================
+
+The agent runs it through sudo and is not trusted: what a location, an
+identity and a mapping look like is checked again here, where to mount and
+with which options is root's own configuration
+(:mod:`nova_shares.mounts.config`). Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import signal
+import sys
+from typing import Any
+from typing import Optional
+import uuid
+
+from nova_shares.mounts import child
+from nova_shares.mounts import config as mount_config
+from nova_shares.mounts import location
+from nova_shares.mounts import mount_points
+from nova_shares.mounts import process_table
+from nova_shares.mounts.mount_points import Refused
+
+_LONGEST_DOCUMENT = 16384
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
+_KEY = re.compile(r"[A-Za-z0-9+/]{16,256}={0,2}")
+_ALWAYS = ("nosuid", "nodev")
+#: Seconds for what should take none.
+_SHORT = 5.0
+#: Seconds for a client to write back what it has and take its leave. One
+#: that is killed keeps others from the files it had, for minutes.
+_LEAVE = 30.0
+
+
+def main(
+    argv: Optional[list[str]] = None, config_path: str = mount_config.PATH
+) -> int:
+    """Do what one call asks for."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        answer = _call(arguments, sys.stdin.buffer, config_path)
+    except (
+        Refused,
+        location.BadLocation,
+        mount_config.BadConfig,
+        child.TimedOut,
+    ) as e:
+        answer = {"error": str(e)}
+    except OSError as e:
+        answer = {"error": f"{e.strerror}: {e.filename}"}
+    print(json.dumps(answer))
+    return 1 if "error" in answer else 0
+
+
+def _call(
+    arguments: list[str], stdin: Any, config_path: str
+) -> dict[str, Any]:
+    if len(arguments) != 1 or arguments[0] not in _VERBS:
+        raise Refused(f"One verb is wanted: {', '.join(_VERBS)}.")
+    config = mount_config.load(config_path, trusted=True)
+    # Whatever hangs, this process and its lock do not outlive it for long.
+    signal.alarm(int(3 * config.timeout + _LEAVE + 6 * _SHORT))
+    verb, fields = _VERBS[arguments[0]]
+    answer: dict[str, Any] = verb(
+        config, **_document(stdin.read(_LONGEST_DOCUMENT), fields)
+    )
+    return answer
+
+
+def _document(raw: bytes, fields: tuple[str, ...]) -> dict[str, str]:
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        raise Refused("The document is no JSON.") from None
+    if not isinstance(document, dict) or not set(document) <= set(fields):
+        raise Refused("The document has what it can't have.")
+    if not all(isinstance(value, str) for value in document.values()):
+        raise Refused("The document has other values than strings.")
+    try:
+        wanted = document["mapping"]
+        # Whatever the form it came in, only this one becomes a path.
+        document["mapping"] = str(uuid.UUID(wanted))
+    except (KeyError, ValueError):
+        raise Refused("The document names no mapping.") from None
+    if document["mapping"] != wanted:
+        raise Refused("The document names no mapping.")
+    return document
+
+
+def _mount(
+    config: mount_config.Config,
+    mapping: str,
+    protocol: str = "",
+    export_location: str = "",
+    name: Optional[str] = None,
+    key: Optional[str] = None,
+) -> dict[str, Any]:
+    place = location.parse(protocol, export_location)
+    _check_identity(protocol, name, key)
+    target = f"{config.base}/{mapping}"
+    with mount_points.held(config.base, mapping, config.timeout) as base:
+        there = process_table.at(process_table.mounts(), target)
+        if there is not None:
+            if not place.is_mounted_as(there.fstype, there.source):
+                raise Refused(f"Something else is mounted on {target}.")
+            if not child.is_dead(target, {}):
+                return {}
+            _release(target, config.timeout)
+        mount_points.make(base, mapping)
+        try:
+            _run_mount(config, place, target, name, key)
+            there = process_table.at(process_table.mounts(), target)
+            if there is None or not place.is_mounted_as(
+                there.fstype, there.source
+            ):
+                raise Refused("The mount is not to be seen after it.")
+        except BaseException:
+            _release(target, config.timeout)
+            mount_points.remove(base, mapping)
+            raise
+    return {}
+
+
+def _check_identity(
+    protocol: str, name: Optional[str], key: Optional[str]
+) -> None:
+    if protocol == location.NFS:
+        if name is not None or key is not None:
+            raise Refused("NFS has no identity.")
+        return
+    if name is None or not _NAME.fullmatch(name):
+        raise Refused("The cephx identity is none.")
+    if key is None or not _KEY.fullmatch(key):
+        raise Refused("The cephx key is none.")
+
+
+def _unmount(config: mount_config.Config, mapping: str) -> dict[str, Any]:
+    target = f"{config.base}/{mapping}"
+    if not os.path.lexists(config.base):
+        return {}
+    with mount_points.held(config.base, mapping, config.timeout) as base:
+        child.wait_for(lambda: not _servers(target), _SHORT)
+        if _servers(target):
+            raise Refused("A guest's virtiofsd still serves the mount.")
+        _release(target, config.timeout)
+        mount_points.remove(base, mapping)
+    return {}
+
+
+def _seen(config: mount_config.Config, mapping: str) -> dict[str, Any]:
+    return {"seen": process_table.is_seen(f"{config.base}/{mapping}")}
+
+
+_VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "mount": (
+        _mount,
+        ("mapping", "protocol", "export_location", "name", "key"),
+    ),
+    "unmount": (_unmount, ("mapping",)),
+    "seen": (_seen, ("mapping",)),
+}
+
+
+# Mounts.
+
+
+def _run_mount(
+    config: mount_config.Config,
+    place: location.Location,
+    target: str,
+    name: Optional[str],
+    key: Optional[str],
+) -> None:
+    if place.protocol == location.NFS:
+        options = ",".join((*_ALWAYS, *config.nfs_options))
+        command = ["mount", "-t", "nfs", "-o", options]
+        _run([*command, "--", place.device, target], config.timeout)
+        return
+    if config.cephfs_client == "fuse":
+        secret = child.memory(
+            "keyring", f"[client.{name}]\nkey = {key}\n".encode()
+        )
+        command = _ceph_fuse(config, place, target, f"{name}", secret)
+    else:
+        secret = child.memory("secret", f"{key}".encode())
+        options = ",".join(
+            (
+                *_ALWAYS,
+                f"name={name}",
+                f"secretfile=/proc/self/fd/{secret}",
+                *config.cephfs_options,
+            )
+        )
+        command = ["mount", "-t", "ceph", "-o", options]
+        command += ["--", place.device, target]
+    try:
+        # The key is in a file that has no name and ends with its readers.
+        _run(command, config.timeout, secret, f"{key}")
+    finally:
+        os.close(secret)
+
+
+def _ceph_fuse(
+    config: mount_config.Config,
+    place: location.Location,
+    target: str,
+    name: str,
+    secret: int,
+) -> list[str]:
+    options = ",".join((*_ALWAYS, f"fsname={place.fuse_name}"))
+    return [
+        "ceph-fuse",
+        *("-m", ",".join(place.servers)),
+        *("--conf", config.ceph_conf),
+        "--log-to-file=false",
+        *("--id", name),
+        *("-k", f"/proc/self/fd/{secret}"),
+        *("-r", place.path),
+        f"--client_mount_timeout={max(1, config.timeout - 2):g}",
+        *(f"--{option}" for option in config.ceph_fuse_options),
+        *("-o", options),
+        target,
+    ]
+
+
+def _run(
+    command: list[str],
+    limit: float,
+    secret: Optional[int] = None,
+    hidden: str = "",
+) -> None:
+    fds = () if secret is None else (secret,)
+    try:
+        result = child.run(command, limit, pass_fds=fds, env=child.ENV)
+    except child.TimedOut:
+        raise Refused(
+            f"{command[0]} did not finish within {limit:g} seconds."
+        ) from None
+    except FileNotFoundError:
+        raise Refused(f"{command[0]} is not installed.") from None
+    if result.code != 0:
+        if hidden:
+            # Before it is cut, which may leave a part of it.
+            told = result.output.replace(hidden, "***")
+            result = dataclasses.replace(result, output=told)
+        raise Refused(
+            f"{command[0]} failed ({result.code}): {result.last_line}"
+        )
+
+
+def _release(target: str, limit: float) -> None:
+    """Unmount what is mounted on a path, and see its client end.
+
+    What is unmounted is off the table at once, and only then writes back
+    what guests have written: it is not over before its ``umount`` is.
+    """
+    if not child.wait_for(lambda: not _unmounting(target), _SHORT):
+        raise Refused("What was written to the mount is still on its way.")
+    while process_table.at(process_table.mounts(), target) is not None:
+        try:
+            _run(["umount", "-c", "--", target], limit)
+        except Refused as e:
+            gone = process_table.at(process_table.mounts(), target) is None
+            if gone or "target is busy" in str(e):
+                raise
+            # Its server or its client is away.
+            _run(["umount", "-c", "-f", "-l", "--", target], _SHORT)
+    if not child.wait_for(lambda: not _clients(target), _LEAVE):
+        for pid in _clients(target):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not child.wait_for(lambda: not _clients(target), _SHORT):
+            raise Refused("The mount's client does not end.")
+
+
+def _clients(target: str) -> list[int]:
+    return [
+        process.pid
+        for process in process_table.processes()
+        if process.uid == 0
+        and process.name == "ceph-fuse"
+        and process.names(target)
+    ]
+
+
+def _unmounting(target: str) -> list[int]:
+    return [
+        process.pid
+        for process in process_table.processes()
+        if process.uid == 0
+        and process.name.startswith("umount")
+        and process.names(target)
+    ]
+
+
+def _servers(target: str) -> list[int]:
+    return process_table.servers(process_table.processes(), target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

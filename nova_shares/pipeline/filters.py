@@ -1,0 +1,285 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The two filters of Nova's pipeline, as each request of Nova's meets them.
+
+::
+
+    nova_shares_versions   around all of the API: which versions there are
+    nova_shares            around Nova's router: our calls, and the guard
+
+Nova is loaded with these: nothing but the standard library is imported, and
+nothing is read, before a request needs it. What is broken in us is said in
+the log, and Nova works on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import logging
+import re
+import threading
+import time
+from typing import Any
+from typing import Callable
+from typing import Generic
+from typing import TypeVar
+
+LOG = logging.getLogger(__name__)
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+T = TypeVar("T")
+
+#: What the outer filter has made of a header, for the inner one to undo.
+ASKED = "nova_shares.asked"
+#: In the environment of a request to the old v2 API.
+LEGACY = "openstack.legacy_v2"
+
+_PROJECT = r"(?:/(?P<project_id>[0-9a-f-]+))?"
+#: Every path below which nobody but us has anything. Nova's router takes a
+#: newline at the end of a path for nothing, here and below.
+_SHARES = re.compile(
+    _PROJECT + r"/servers/[^/]+/shares(?:[./\n].*)?", re.DOTALL
+)
+_GUARDED = re.compile(
+    _PROJECT + r"/servers/(?P<server_id>[^/]+?)(?P<action>/action)?\n?"
+)
+_VERSION_DOCUMENT = re.compile(
+    r"/?|/v2\.1(?:/(?:[0-9a-f-]+/)?)?|/v2\.1/(?:[0-9a-f-]+/)?versions/v2\.1"
+)
+_UNAVAILABLE = (
+    b'{"serviceUnavailable": {"code": 503, "message": "The server shares'
+    b' service is not available at the moment. Try again later."}}'
+)
+
+
+def filter_factory(
+    global_conf: dict[str, str], config_file: str | None = None
+) -> Callable[[WSGIApp], Filter]:
+    """Make the filter around Nova's router (``paste.filter_factory``).
+
+    :param config_file: our own file, never nova.conf; default: as found
+        under /etc/nova-shares
+    """
+
+    def load(app: WSGIApp) -> Any:
+        from nova_shares.pipeline import embedded
+
+        return embedded.from_file(app, config_file)
+
+    return lambda app: Filter(app, Once(lambda: load(app)))
+
+
+def versions_filter_factory(
+    global_conf: dict[str, str], config_file: str | None = None
+) -> Callable[[WSGIApp], VersionsFilter]:
+    """Make the filter around Nova's API (``paste.filter_factory``).
+
+    :param config_file: as the other filter has it
+    """
+
+    def load(app: WSGIApp) -> Any:
+        from nova_shares.pipeline import negotiation
+
+        return negotiation.from_file(app, config_file)
+
+    return lambda app: VersionsFilter(app, Once(lambda: load(app)))
+
+
+class Once(Generic[T]):
+    """Makes something when it is first called for.
+
+    uWSGI forks after it has loaded an application: nothing is made before.
+
+    :param retry_after: seconds for which a failure stands
+    """
+
+    def __init__(self, make: Callable[[], T], retry_after: float = 0) -> None:
+        self._make = make
+        self._retry_after = retry_after
+        self._made: T | None = None
+        self._failed: tuple[float, Exception] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        """Give it, or raise what making it raises."""
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._try()
+        assert self._made is not None  # noqa: S101
+        return self._made
+
+    def _try(self) -> None:
+        if self._failed is not None:
+            when, error = self._failed
+            if time.monotonic() - when < self._retry_after:
+                raise error
+        try:
+            self._made = self._make()
+        except Exception as e:
+            self._failed = time.monotonic(), e
+            raise
+
+
+class Filter:
+    """Answers what is ours; everything else is Nova's.
+
+    A request of Nova's passes at the cost of looking for a word in its path:
+    the environment is handed on as it came, its body unread.
+
+    :param load: gives the :class:`nova_shares.pipeline.embedded.Embedded`
+    """
+
+    def __init__(self, app: WSGIApp, load: Callable[[], Any]) -> None:
+        self._app = app
+        self._load = load
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if "/servers/" in path:
+            # The old v2 API has no microversions, and so no shares.
+            if is_ours(path) and LEGACY not in environ:
+                return self._shares(environ, start_response)
+            server = guarded(environ)
+            if server is not None:
+                return self._guard(environ, start_response, server)
+        return self._app(environ, start_response)
+
+    def _shares(
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        try:
+            embedded = self._load()
+        except Exception:
+            LOG.exception("The API of server shares can't be loaded")
+            headers = [
+                ("Content-Type", "application/json; charset=UTF-8"),
+                ("Content-Length", str(len(_UNAVAILABLE))),
+                ("Retry-After", "10"),
+            ]
+            start_response("503 Service Unavailable", headers)
+            return [_UNAVAILABLE]
+        if ASKED in environ:
+            _restore(environ)
+        answer: Iterable[bytes] = embedded.shares(environ, start_response)
+        return answer
+
+    def _guard(
+        self,
+        environ: dict[str, Any],
+        start_response: Any,
+        server: dict[str, Any],
+    ) -> Iterable[bytes]:
+        try:
+            guard = self._load().guard()
+        except Exception:
+            LOG.exception("Servers with shares are not guarded")
+            return self._app(environ, start_response)
+        answer: Iterable[bytes] = guard(environ, start_response, **server)
+        return answer
+
+
+class VersionsFilter:
+    """Answers for the versions that Nova and we have together.
+
+    A request that asks for no version, and is none for a document of the
+    versions, passes at the cost of three looks.
+
+    :param load: gives the
+        :class:`nova_shares.pipeline.negotiation.Negotiation`
+    """
+
+    def __init__(self, app: WSGIApp, load: Callable[[], Any]) -> None:
+        self._app = app
+        self._load = load
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        document = (
+            len(path) < 80 and _VERSION_DOCUMENT.fullmatch(path) is not None
+        )
+        if (
+            document
+            or "HTTP_OPENSTACK_API_VERSION" in environ
+            or "HTTP_X_OPENSTACK_NOVA_API_VERSION" in environ
+        ):
+            try:
+                negotiation = self._load()
+            except Exception:
+                LOG.exception("Versions are not negotiated for server shares")
+            else:
+                answer: Iterable[bytes] = negotiation(
+                    environ, start_response, document
+                )
+                return answer
+        return self._app(environ, start_response)
+
+
+def is_ours(path: str) -> bool:
+    """Tell whether a path is one of the shares of a server.
+
+    Whatever its method, and also where nothing is to be found there.
+    """
+    return "/shares" in path and _SHARES.fullmatch(path) is not None
+
+
+def guarded(environ: dict[str, Any]) -> dict[str, Any] | None:
+    """Tell which server a request may take away from its shares.
+
+    :returns: its ``server_id``, the URL's ``project_id``, and whether it
+        ``deletes`` the server; None: none
+    """
+    method = _method(environ)
+    if method not in ("DELETE", "POST"):
+        return None
+    match = _GUARDED.fullmatch(environ["PATH_INFO"])
+    if match is None or (match["action"] is None) != (method == "DELETE"):
+        return None
+    return {
+        "server_id": match["server_id"],
+        "project_id": match["project_id"],
+        "deletes": method == "DELETE",
+    }
+
+
+def _method(environ: dict[str, Any]) -> str:
+    """Tell the method by which Nova's router finds who answers.
+
+    The one that the query names, if it names one; read as the router reads
+    it. Of a form it would take one too, but Nova takes no forms.
+    """
+    query = environ.get("QUERY_STRING", "")
+    method = None
+    if "_method" in query:
+        import webob
+
+        try:
+            request = webob.Request({"QUERY_STRING": query})
+            method = request.GET.get("_method")
+        except UnicodeDecodeError:
+            # The router then goes by the request's own method, too.
+            pass
+    return method.upper() if method else environ.get("REQUEST_METHOD", "")
+
+
+def _restore(environ: dict[str, Any]) -> None:
+    asked = environ.pop(ASKED)
+    if asked is None:
+        del environ["HTTP_OPENSTACK_API_VERSION"]
+    else:
+        environ["HTTP_OPENSTACK_API_VERSION"] = asked

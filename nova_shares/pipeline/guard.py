@@ -1,0 +1,199 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""What must not happen to a server while shares are attached to it.
+
+Nova knows nothing of our mappings. An action that would take a server away
+from its host, or its memory from it, is refused as Nova refuses it for
+shares of its own; a server that is deleted has its shares detached. When
+our database can't tell, Nova's answer stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import json
+from typing import Any
+from typing import Callable
+
+from oslo_log import log as logging
+from oslo_utils import uuidutils
+import webob
+
+from nova_shares.api import app as api_app
+from nova_shares.api import faults
+from nova_shares.api import microversion
+from nova_shares.attachments import Attachments
+from nova_shares.clients import nova
+from nova_shares.mapping import Attachment
+from nova_shares.pipeline import filters
+from nova_shares.pipeline import serving as api_serving
+from nova_shares.policies import server_shares as rules
+
+LOG = logging.getLogger(__name__)
+
+REFUSED = frozenset(
+    (
+        "resize",
+        "migrate",
+        "os-migrateLive",
+        "evacuate",
+        "rebuild",
+        "shelve",
+        "shelveOffload",
+        "suspend",
+    )
+)
+_FORCE_DELETE = "forceDelete"
+
+
+class Guard:
+    """Stands before the actions on servers, and their deletion.
+
+    :param attachments: gives who knows the mappings, or raises
+    :param find_server: gives, for a request, what looks its server up
+    """
+
+    def __init__(
+        self,
+        app: nova.WSGIApp,
+        serving: api_serving.Serving,
+        attachments: Callable[[], Attachments],
+        find_server: Callable[[dict[str, Any]], nova.FindServer],
+    ) -> None:
+        self._app = app
+        self._serving = serving
+        self._attachments = attachments
+        self._find_server = find_server
+
+    def __call__(
+        self,
+        environ: dict[str, Any],
+        start_response: Any,
+        server_id: str,
+        project_id: str | None,
+        deletes: bool,
+    ) -> Iterable[bytes]:
+        """Answer a request, or have Nova answer it.
+
+        :param deletes: it is a deletion; else it is an action
+        """
+        refusal = None
+        if not deletes:
+            try:
+                action = self._action(environ, server_id, project_id)
+                if action in REFUSED:
+                    refusal = _refusal(environ)
+                deletes = action == _FORCE_DELETE
+            except Exception as e:
+                self._let_pass(server_id, e)
+        if refusal is not None:
+            answer: Iterable[bytes] = refusal(environ, start_response)
+            return answer
+        if not deletes:
+            return self._app(environ, start_response)
+        return self._delete(environ, start_response, server_id)
+
+    def _action(
+        self,
+        environ: dict[str, Any],
+        server_id: str,
+        project_id: str | None,
+    ) -> str | None:
+        """Tell what a caller of ours would do to a server with mappings.
+
+        :returns: None: it is none of our business
+        """
+        mappings = self._mappings(environ, server_id)
+        if not mappings:
+            return None
+        caller = environ["nova.context"]
+        if project_id not in (None, caller.project_id):
+            return None
+        policy = self._attachments().policy
+        if not policy.allows(caller, rules.INDEX, mappings[0].project_id):
+            return None
+        return _read_action(environ)
+
+    def _mappings(
+        self, environ: dict[str, Any], server_id: str
+    ) -> list[Attachment]:
+        if (
+            environ.get("nova.context") is None
+            or not uuidutils.is_uuid_like(server_id)
+            or self._serving.maximum(environ) is None
+        ):
+            return []
+        store = self._attachments().store
+        return store.attachments(server_id.lower())
+
+    def _delete(
+        self, environ: dict[str, Any], start_response: Any, server_id: str
+    ) -> Iterable[bytes]:
+        statuses = []
+
+        def start(status: str, headers: Any, *exc_info: Any) -> Any:
+            statuses.append(status)
+            return start_response(status, headers, *exc_info)
+
+        answer = self._app(environ, start)
+        if statuses and statuses[-1].startswith("2"):
+            try:
+                if self._mappings(environ, server_id):
+                    self._attachments().detach_all(
+                        environ["nova.context"],
+                        server_id,
+                        self._find_server(environ),
+                    )
+            except Exception as e:
+                LOG.warning(
+                    "Server %s is deleted; its shares are detached by the"
+                    " agent's next look, since now: %s: %s",
+                    server_id,
+                    type(e).__name__,
+                    e,
+                )
+        return answer
+
+    def _let_pass(self, server_id: str, error: Exception) -> None:
+        LOG.warning(
+            "An action on server %s passes, whether shares are attached or"
+            " not: %s: %s",
+            server_id,
+            type(error).__name__,
+            error,
+        )
+
+
+def _read_action(environ: dict[str, Any]) -> str | None:
+    """Tell the action that Nova would read; it reads the same bytes later."""
+    request = webob.Request(environ)
+    if request.content_type not in api_app.CONTENT_TYPES:
+        return None
+    try:
+        content = json.loads(bytes(request.body).decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict) or len(content) != 1:
+        return None
+    return str(next(iter(content)))
+
+
+def _refusal(environ: dict[str, Any]) -> webob.Response:
+    response = faults.fault(
+        409, "Feature not supported with instances that have shares."
+    )
+    if filters.LEGACY not in environ:
+        versions = microversion.headers(environ, microversion.SHARES)
+        response.headers.update(versions.items())
+    return response

@@ -1,0 +1,213 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Who there is: projects, users, their roles and their tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import threading
+from typing import Any
+from typing import Optional
+import uuid
+
+from oslo_context import context
+
+from nova_shares_devcloud import wire
+
+REGION = "RegionOne"
+DOMAIN = {"id": "default", "name": "Default"}
+#: What each role includes.
+_IMPLIED = {"admin": ("manager", "member", "reader"), "member": ("reader",)}
+_CATALOG = (
+    ("compute", "nova", "/compute/v2.1"),
+    ("shared-file-system", "manila", "/share/v2"),
+    ("sharev2", "manilav2", "/share/v2"),
+    ("image", "glance", "/image"),
+    ("identity", "keystone", "/identity/v3"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A project."""
+
+    id: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """A user, with roles by project id, or by ``system``."""
+
+    id: str
+    name: str
+    password: str = dataclasses.field(repr=False)
+    roles: dict[str, tuple[str, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Token:
+    """A token; without a project it is the system's, or unscoped."""
+
+    id: str = dataclasses.field(repr=False)
+    user: User
+    project: Optional[Project]
+    system: bool
+    roles: tuple[str, ...]
+    methods: tuple[str, ...]
+    issued: datetime.datetime
+    expires: datetime.datetime
+
+    def context(self) -> context.RequestContext:
+        """Make the context of a request with this token."""
+        return context.RequestContext(
+            user_id=self.user.id,
+            project_id=self.project.id if self.project else None,
+            roles=list(self.roles),
+            is_admin="admin" in self.roles,
+            overwrite=False,
+        )
+
+
+class Directory:
+    """Projects, users and tokens.
+
+    :param password: everybody's
+    :param token_ttl: how long a token lives, in seconds
+    """
+
+    def __init__(self, password: str, token_ttl: float) -> None:
+        self.lock = threading.RLock()
+        self.password = password
+        self.token_ttl = token_ttl
+        #: Where it is served, without a slash at the end.
+        self.url = "http://127.0.0.1"
+        self.projects: dict[str, Project] = {}
+        self.users: dict[str, User] = {}
+        self._tokens: dict[str, Token] = {}
+        for name in ("demo", "other", "admin", "service"):
+            self.create_project(name)
+        self.create_user("admin", "admin", "admin", system=True)
+        self.create_user("member", "demo", "member")
+        self.create_user("reader", "demo", "reader")
+        self.create_user("other", "other", "member")
+        self.create_user("nova-shares", "service", "admin", "service")
+        self.create_user("nova", "service", "admin", "service")
+
+    def create_project(self, name: str) -> Project:
+        """Make a project; its id follows from its name."""
+        identifier = wire.stable_id("project", name).replace("-", "")
+        with self.lock:
+            self.projects[name] = Project(identifier, name)
+            return self.projects[name]
+
+    def create_user(
+        self, name: str, project: str, *roles: str, system: bool = False
+    ) -> User:
+        """Make a user with roles in one project, and in the system."""
+        granted = dict.fromkeys(
+            role
+            for given in roles
+            for role in (given, *_IMPLIED.get(given, ()))
+        )
+        where = {self.projects[project].id: tuple(granted)}
+        if system:
+            where["system"] = tuple(granted)
+        identifier = wire.stable_id("user", name).replace("-", "")
+        with self.lock:
+            self.users[name] = User(identifier, name, self.password, where)
+            return self.users[name]
+
+    def assign(self, name: str, project: str, *roles: str) -> None:
+        """Give a user other roles: in the tokens that are made from now on."""
+        with self.lock:
+            self.users[name].roles[self.projects[project].id] = roles
+
+    def issue(
+        self,
+        user: User,
+        project: Optional[Project] = None,
+        system: bool = False,
+        methods: tuple[str, ...] = ("password",),
+    ) -> Token:
+        """Make a token.
+
+        :raises LookupError: if the user has no role there
+        """
+        roles: tuple[str, ...] = ()
+        if project or system:
+            scope = project.id if project else "system"
+            roles = user.roles.get(scope, ())
+            if not roles:
+                raise LookupError(f"{user.name} has no role there")
+        made = wire.now()
+        token = Token(
+            id=uuid.uuid4().hex,
+            user=user,
+            project=project,
+            system=system,
+            roles=roles,
+            methods=methods,
+            issued=made,
+            expires=made + datetime.timedelta(seconds=self.token_ttl),
+        )
+        with self.lock:
+            self._tokens[token.id] = token
+        return token
+
+    def token_of(self, user: str, project: Optional[str] = None) -> str:
+        """Make a token for a test, in the user's first project."""
+        found = self.users[user]
+        where = next(
+            p
+            for p in self.projects.values()
+            if p.id in found.roles and project in (None, p.name)
+        )
+        return self.issue(found, where).id
+
+    def find_token(self, identifier: Optional[str]) -> Optional[Token]:
+        """Find a token that is good now."""
+        token = self._tokens.get(identifier or "")
+        return token if token and token.expires > wire.now() else None
+
+    def revoke(self, identifier: str) -> None:
+        """Make a token bad."""
+        with self.lock:
+            self._tokens.pop(identifier, None)
+
+    def revoke_all(self) -> None:
+        """Make every token bad, as a Keystone that lost its keys does."""
+        with self.lock:
+            self._tokens.clear()
+
+    def catalog(self) -> list[dict[str, Any]]:
+        """List the services, as a token shows them."""
+        return [
+            {
+                "type": kind,
+                "name": name,
+                "id": wire.stable_id("service", kind),
+                "endpoints": [
+                    {
+                        "id": wire.stable_id(interface, kind),
+                        "interface": interface,
+                        "region": REGION,
+                        "region_id": REGION,
+                        "url": self.url + path,
+                    }
+                    for interface in ("public", "internal", "admin")
+                ],
+            }
+            for kind, name, path in _CATALOG
+        ]
