@@ -71,7 +71,7 @@ class Attachments:
         store: db_store.Store,
         shares: manila.Shares,
         policy: policies.Policy,
-        hints: rpc.Hints,
+        agent_api: rpc.AgentAPI,
         agent_down_time: float = 60,
         max_waiting: int = 4,
         manila_timeout: float = 5,
@@ -79,7 +79,7 @@ class Attachments:
         self.store = store
         self.policy = policy
         self._shares = shares
-        self._hints = hints
+        self._agent_api = agent_api
         self._agent_down_time = agent_down_time
         self._manila_timeout = manila_timeout
         # Apart: a Manila that hangs must not hold up what needs Nova alone.
@@ -93,7 +93,7 @@ class Attachments:
             store=db_store.Store.from_conf(conf),
             shares=manila.Shares(conf),
             policy=policies.Policy(conf),
-            hints=rpc.Hints(conf),
+            agent_api=rpc.AgentAPI(conf),
             agent_down_time=conf.api.agent_down_time,
             max_waiting=conf.api.max_waiting,
             manila_timeout=conf.manila.api_timeout,
@@ -167,7 +167,7 @@ class Attachments:
             )
         )
         _log_wanted(new)
-        self._hints.look(caller, new)
+        self._agent_api.reconcile(caller, new)
         return new, seen
 
     def detach(
@@ -191,7 +191,7 @@ class Attachments:
             # Undone for good between the two looks.
             raise exception.ShareNotFound(share_id=share_id)
         _log_wanted(unwanted)
-        self._hints.look(caller, unwanted)
+        self._agent_api.reconcile(caller, unwanted)
 
     def detach_all(
         self,
@@ -217,7 +217,7 @@ class Attachments:
             unwanted = self.store.want_detached(found.uuid)
             if unwanted is not None:
                 _log_wanted(unwanted)
-                self._hints.look(caller, unwanted)
+                self._agent_api.reconcile(caller, unwanted)
 
     def sees_admin_fields(
         self, caller: context.RequestContext, project_id: str

@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 
 EXCHANGE = "nova_shares"
 TOPIC = "nova_shares_agent"
-#: 1.0: look(mapping_uuid)
+#: 1.0: reconcile(mapping_uuid)
 VERSION = "1.0"
 
 #: oslo.messaging reads these from the ConfigOpts of a transport, but
@@ -86,7 +86,7 @@ def get_transport(conf: cfg.ConfigOpts) -> oslo_messaging.transport.Transport:
     return oslo_messaging.get_rpc_transport(conf)
 
 
-class Hints:
+class AgentAPI:
     """Casts hints, off the caller's thread.
 
     Nothing is made before the first hint, so that it can be built before a
@@ -101,7 +101,7 @@ class Hints:
         )
         self._thread: Optional[threading.Thread] = None
 
-    def look(
+    def reconcile(
         self, caller: context.RequestContext, mapping: ShareMapping
     ) -> None:
         """Have the agent of the mapping's host look at it; never waits."""
@@ -135,7 +135,7 @@ class Hints:
                 try:
                     client = client or get_client(self._conf)
                     client.prepare(server=mapping.host).cast(
-                        caller, "look", mapping_uuid=mapping.uuid
+                        caller, "reconcile", mapping_uuid=mapping.uuid
                     )
                     LOG.debug(
                         "Told %s of mapping %s", mapping.host, mapping.uuid
@@ -171,24 +171,26 @@ class _Endpoint:
 
     target = oslo_messaging.Target(version=VERSION)
 
-    def __init__(self, look: Callable[[str], None]) -> None:
-        self._look = look
+    def __init__(self, reconcile: Callable[[str], None]) -> None:
+        self._reconcile = reconcile
 
-    def look(self, ctxt: context.RequestContext, mapping_uuid: str) -> None:
-        self._look(mapping_uuid)
+    def reconcile(
+        self, ctxt: context.RequestContext, mapping_uuid: str
+    ) -> None:
+        self._reconcile(mapping_uuid)
 
 
 def get_server(
-    conf: cfg.ConfigOpts, host: str, look: Callable[[str], None]
+    conf: cfg.ConfigOpts, host: str, reconcile: Callable[[str], None]
 ) -> oslo_messaging.MessageHandlingServer:
     """Make the server of a host's agent.
 
-    :param look: called with a mapping's uuid for each hint; must not block
+    :param reconcile: called with a mapping's uuid; must not block
     """
     return oslo_messaging.get_rpc_server(
         get_transport(conf),
         oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, server=host),
-        [_Endpoint(look)],
+        [_Endpoint(reconcile)],
         serializer=_Serializer(),
         access_policy=oslo_messaging.DefaultRPCAccessPolicy,
     )

@@ -93,7 +93,7 @@ def _broker(conf: cfg.ConfigOpts) -> str:
     try:
         _within(
             lambda: client.cast(
-                context.RequestContext(), "look", mapping_uuid=wanted
+                context.RequestContext(), "reconcile", mapping_uuid=wanted
             )
         )
         if not heard.wait(_LIMIT):

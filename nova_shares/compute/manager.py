@@ -81,7 +81,7 @@ class Manager:
         """Take the queue by which it hands mappings to itself."""
         self._queue = queue
 
-    def look(self, uuid: str, verify: bool = False) -> None:
+    def reconcile(self, uuid: str, verify: bool = False) -> None:
         """Have a mapping looked at.
 
         :param verify: look at its access rule too, even if all seems well
@@ -288,7 +288,7 @@ class Manager:
         # Whoever began to need the rule while it was taken away.
         if progress.denied:
             for other in self._access.needed_by(m):
-                self.look(other.uuid, verify=True)
+                self.reconcile(other.uuid, verify=True)
         return None
 
     def _fail(

@@ -91,7 +91,7 @@ class Resync:
         ]
         LOG.debug("Resync: %d of %d astray", len(astray), len(mappings))
         for m in astray:
-            self._manager.look(m.uuid)
+            self._manager.reconcile(m.uuid)
         self._verify(mappings, {m.uuid for m in astray}, all_errors)
         self._check_servers(mappings, domains)
         self._remove_leftovers(mounted - {m.uuid for m in mappings})
@@ -121,7 +121,7 @@ class Resync:
             :count
         ]:
             self._verified[uuid] = time.monotonic()
-            self._manager.look(uuid, verify=True)
+            self._manager.reconcile(uuid, verify=True)
 
     def _remove_leftovers(self, uuids: set[str]) -> None:
         """Unmount what no mapping of the database calls for.
@@ -231,7 +231,7 @@ class Resync:
                     server_id,
                 )
                 self._store.want_detached(m.uuid)
-                self._manager.look(m.uuid)
+                self._manager.reconcile(m.uuid)
 
     def _has_moved(self, m: ShareMapping, host: str) -> None:
         if m.wanted == mapping.DETACHED or (

@@ -217,10 +217,10 @@ class Agent:
     def _serve(self) -> None:
         def start() -> None:
             self._server = rpc.get_server(
-                self._conf, self._host, self.manager.look
+                self._conf, self._host, self.manager.reconcile
             )
             self._server.start()
-            LOG.info("Listening for hints to %s", self._host)
+            LOG.info("Listening for RPC to %s", self._host)
             # What was cast before there was a queue is lost.
             self._resync_now.set()
 

@@ -228,10 +228,10 @@ def _change(
     # Costs a second and brings eventlet's complaints: only where needed.
     from nova_shares import rpc
 
-    hints = rpc.Hints(conf)
-    hints.look(context.service(), changed)
+    agent_api = rpc.AgentAPI(conf)
+    agent_api.reconcile(context.service(), changed)
     # What can't be sent is logged, with what that means.
-    hints.close(_HINT_TIMEOUT)
+    agent_api.close(_HINT_TIMEOUT)
 
 
 def _get(store: db_store.Store, uuid: str) -> mapping.ShareMapping:

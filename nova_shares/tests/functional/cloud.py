@@ -202,7 +202,7 @@ class Cloud(Base):
         self.aio.stop_agent()
 
     def hint(self, mapping):
-        self.aio.agent.manager.look(mapping.uuid)
+        self.aio.agent.manager.reconcile(mapping.uuid)
 
     def idle(self):
         wait_for(self.aio.agent.queue.is_idle)

@@ -133,8 +133,8 @@ class World(cloud.Cloud):
             Mortal(fake.FakeDriver(self.aio.hypervisor), self.life),
             nova.rest_servers(conf).find,
         )
-        look = agent.manager.look
-        agent.manager.look = lambda uuid, verify=False: (
+        look = agent.manager.reconcile
+        agent.manager.reconcile = lambda uuid, verify=False: (
             None if self._loses() else look(uuid, verify)
         )
         agent.start()
@@ -195,7 +195,7 @@ class Settling:
 
     def repeat_casts(self):
         for uuid in self.uuids:
-            self.world.agent.manager.look(uuid)
+            self.world.agent.manager.reconcile(uuid)
 
     def manila_fails(self, failure, count):
         self.world.cloud.fail("manila", count=count, **failure)

@@ -149,8 +149,8 @@ class Processes(cloud.Base):
         self._make_proxies()
         # The test's own way to the broker is never cut.
         path = self.write_conf("test", rabbit=RABBIT)
-        self._hints = rpc.Hints(nova_shares_conf.load(files=[path]))
-        self.addCleanup(self._hints.close)
+        self._agent_api = rpc.AgentAPI(nova_shares_conf.load(files=[path]))
+        self.addCleanup(self._agent_api.close)
         self.api = self.agent = None
         self.addCleanup(self.kill)
         self.start_agent(listening=False)
@@ -274,7 +274,7 @@ class Processes(cloud.Base):
         # The looks over all at the start, and when it listens, would find
         # what only a hint should tell of.
         agent.wait_for_log(
-            r"(?s)(?=.*Listening for hints)(?:.*Resync: \d+ of){2}"
+            r"(?s)(?=.*Listening for RPC)(?:.*Resync: \d+ of){2}"
         )
 
     def stop_agent(self):
@@ -283,7 +283,9 @@ class Processes(cloud.Base):
         assert status == 0, f"exit {status}:\n{self.agent.log()}"
 
     def hint(self, mapping):
-        self._hints.look(context.RequestContext(overwrite=False), mapping)
+        self._agent_api.reconcile(
+            context.RequestContext(overwrite=False), mapping
+        )
 
     def idle(self):
         # Nobody can ask a process. It looks for a row that is not there

@@ -78,7 +78,7 @@ class BrokerTest(BrokerCase):
         self.attach()
         self.see("inactive")
         self.broker.mend()
-        self.c.agent.wait_for_log("Listening for hints")
+        self.c.agent.wait_for_log("Listening for RPC")
 
 
 class BrokerHintTest(BrokerCase):

@@ -38,7 +38,7 @@ class ResyncTest(testtools.TestCase):
         ]
         resync.Resync("host", store, driver, manager, mock.Mock()).run()
         self.assertEqual(
-            mock.call(mappings[2].uuid), manager.look.call_args_list[0]
+            mock.call(mappings[2].uuid), manager.reconcile.call_args_list[0]
         )
 
     def test_a_guest_that_runs_starts_the_time_of_being_gone_anew(self):

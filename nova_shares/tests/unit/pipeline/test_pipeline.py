@@ -285,10 +285,10 @@ class TestGuard(Case):
         self.store = db_store.Store.from_conf(self.conf)
         self.hints = []
         ours = attachments.Attachments.from_conf(self.conf)
-        ours._hints = self
+        ours._agent_api = self
         self.app = deploy.make_filter(self.conf, self.nova, ours)
 
-    def look(self, caller, changed):
+    def reconcile(self, caller, changed):
         self.hints.append(changed.uuid)
 
     def act(self, action, **sent):
