@@ -31,7 +31,8 @@ from oslo_context import context
 from oslo_log import log as logging
 
 from nova_shares import exception
-from nova_shares.clients import manila_asking as asking
+from nova_shares.clients import http
+from nova_shares.clients import manila_session as session
 
 LOG = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Share:
     project_id: str
     status: str
     proto: str
+    in_recycle_bin: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Shares:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._asking = asking.Asking(conf)
+        self._session = session.Session(conf)
 
     # As the user sees it.
 
@@ -114,11 +116,14 @@ class Shares:
         if body is None:
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
+            if _text(body["id"]).lower() != share_id.lower():
+                raise TypeError("it is of another share")
             return Share(
                 id=body["id"],
-                project_id=body["project_id"],
-                status=body["status"],
+                project_id=_text(body["project_id"]),
+                status=_text(body["status"]),
                 proto=body["share_proto"].upper(),
+                in_recycle_bin=bool(body.get("is_soft_deleted")),
             )
 
     def export_location(
@@ -146,15 +151,15 @@ class Shares:
         Of a share of another project Manila says to anybody but an
         administrator that there is none.
         """
-        response = self._asking.send("GET", "/services")
+        response = self._session.send("GET", "/services")
         if response.status_code == 403:
             LOG.error(
                 "What Manila does not show may be there: it does not let the"
                 " user of [manila] see what administrators do. Has it the"
                 " admin role?"
             )
-            raise asking.unavailable("our user does not see all shares")
-        asking.body(response)
+            raise session.unavailable("our user does not see all shares")
+        session.body(response)
 
     def export_locations(self, share_id: str) -> list[str]:
         """List where a share is exported, the preferred places first.
@@ -169,14 +174,14 @@ class Shares:
         :raises nova_shares.exception.ShareNotFound: if the share is gone
         """
         path = f"/share-access-rules?share_id={share_id}"
-        response = self._asking.send("GET", path)
+        response = self._session.send("GET", path)
         # Of a share that is gone Manila says that the request is bad.
         if (
-            response.status_code == 400 or asking.is_gone(response)
+            response.status_code == 400 or session.is_gone(response)
         ) and not self.share_exists(share_id):
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
-            body = asking.body(response)["access_list"]
+            body = session.body(response)["access_list"]
             return [_rule(rule, share_id) for rule in body]
 
     def rule(self, access_id: str) -> Optional[AccessRule]:
@@ -190,8 +195,11 @@ class Shares:
     def access_key(self, access_id: str) -> Optional[str]:
         """Get the key of a cephx access rule: a secret."""
         body = self._get(f"/share-access-rules/{access_id}", "access")
-        key: Optional[str] = body and body.get("access_key")
-        return key
+        if body is None:
+            return None
+        with _well_formed():
+            key: Optional[str] = body.get("access_key")
+            return key
 
     def allow(
         self,
@@ -238,16 +246,16 @@ class Shares:
         :param resource_id: those on one access rule or share; None: all
         """
         path = "/resource-locks?all_projects=true"
-        path += f"&user_id={self._asking.user_id()}"
+        path += f"&user_id={self._session.user_id()}"
         if resource_id is not None:
             path += f"&resource_id={resource_id}"
         found: dict[str, Lock] = {}
         while True:
-            response = self._asking.send("GET", f"{path}&offset={len(found)}")
+            response = self._session.send("GET", f"{path}&offset={len(found)}")
             if response.status_code == 404 and not self.makes_locks():
                 return []
             with _well_formed():
-                page = asking.body(response)["resource_locks"]
+                page = session.body(response)["resource_locks"]
                 locks = [_lock(body) for body in page]
             new = {lock.id: lock for lock in locks if lock.id not in found}
             found.update(new)
@@ -256,15 +264,15 @@ class Shares:
 
     def unlock(self, lock_id: str) -> None:
         """Take a lock of ours away; success when there is none."""
-        response = self._asking.send("DELETE", f"/resource-locks/{lock_id}")
+        response = self._session.send("DELETE", f"/resource-locks/{lock_id}")
         if response.status_code not in (200, 202, 204) and not (
-            asking.is_gone(response)
+            session.is_gone(response)
         ):
             raise Refused(message=_message(response))
 
     def makes_locks(self) -> bool:
         """Tell whether Manila can lock access rules, as far as is known."""
-        return self._asking.version == asking.LOCKS
+        return self._session.version >= session.LOCKS
 
     # How it is asked.
 
@@ -286,7 +294,9 @@ class Shares:
             best = sorted(
                 open_to_hosts, key=lambda place: not place["preferred"]
             )
-            return [str(place["path"]) for place in best]
+            # What is no text is no export location.
+            paths = [place["path"] for place in best]
+            return [path for path in paths if isinstance(path, str)]
 
     def _act(
         self, share_id: str, action: str, wish: dict[str, Any]
@@ -295,16 +305,16 @@ class Shares:
 
         An older Manila ignores what it does not know of a wish.
         """
-        response = self._asking.send(
+        response = self._session.send(
             "POST", f"/shares/{share_id}/action", json={action: wish}
         )
-        if asking.is_gone(response):
+        if session.is_gone(response):
             return None
         if response.status_code == 202:
             return {}
         if response.status_code in _REFUSALS:
             raise Refused(message=_message(response))
-        body: dict[str, Any] = asking.body(response)
+        body: dict[str, Any] = session.body(response)
         return body
 
     def _get(
@@ -314,21 +324,31 @@ class Shares:
         caller: Optional[context.RequestContext] = None,
         deadline: Optional[float] = None,
     ) -> Any:
-        response = self._asking.send("GET", path, caller, deadline)
-        if asking.is_gone(response):
+        response = self._session.send("GET", path, caller, deadline)
+        if session.is_gone(response):
             return None
         with _well_formed():
-            return asking.body(response)[key]
+            found = session.body(response)[key]
+            # Only its own 404 says that there is no such thing.
+            if found is None:
+                raise TypeError(f"{key} is null")
+            return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
 def _rule(body: dict[str, Any], share_id: str) -> AccessRule:
     return AccessRule(
-        id=body["id"],
-        share_id=share_id,
-        access_type=body["access_type"],
-        access_to=body["access_to"],
-        access_level=body["access_level"],
-        state=body["state"],
+        id=_text(body["id"]),
+        share_id=_text(share_id),
+        access_type=_text(body["access_type"]),
+        access_to=_text(body["access_to"]),
+        access_level=_text(body["access_level"]),
+        state=_text(body["state"]),
         ours=_MARK.items() <= body["metadata"].items(),
     )
 
@@ -346,7 +366,7 @@ def _lock(body: dict[str, Any]) -> Lock:
 def _message(response: Any) -> str:
     """Tell in Manila's words why it refuses."""
     try:
-        ((_, fault),) = response.json().items()
+        ((_, fault),) = http.read_json(response.content).items()
         return str(fault["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"{response.status_code} {response.text:.200}"
@@ -358,4 +378,4 @@ def _well_formed() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, IndexError) as e:
-        raise asking.unavailable(f"unexpected body: {e!r}") from e
+        raise session.unavailable(f"unexpected body: {e!r}") from e

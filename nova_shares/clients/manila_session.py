@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-
-"""How Manila is asked: with whose token, for how long, in which version."""
+"""The session with Manila: whose token, which version, until when."""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import Any
@@ -24,42 +24,49 @@ from keystoneauth1 import loading
 from keystoneauth1 import plugin
 from keystoneauth1 import service_token
 from keystoneauth1 import token_endpoint
+from microversion_parse import Version
 from oslo_config import cfg
 from oslo_context import context
 from oslo_log import log as logging
 
 from nova_shares import exception
+from nova_shares.clients import http
 
 LOG = logging.getLogger(__name__)
 
 SERVICE = "shared file system"
 #: The first with locks on access rules.
-LOCKS = "2.82"
-#: The oldest that we can do with: access rules have their own collection.
-OLDEST = "2.45"
+LOCKS = Version(2, 82)
+#: The oldest that will do: access rules have their own collection.
+MINIMUM = Version(2, 45)
 #: Seconds for which Manila is taken for an older one.
 _BELIEVED = 600.0
+#: Seconds for a request where ``[manila] timeout`` is empty.
+_TIMEOUT = 5.0
 _VERSION_HEADER = "X-OpenStack-Manila-API-Version"
+_MAXIMUM = re.compile(r"maximum is (\d+)\.(\d+)")
 
 
-class Asking:
+class Session:
     """One session a process; nothing is made before it is needed."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._older = MINIMUM
         self._older_until = 0.0
         self._conf = conf
         self._lock = threading.Lock()
         self._catalog = threading.Lock()
         self._adapter: Any = None
+        self._transport: Any = None
 
     @property
-    def version(self) -> str:
+    def version(self) -> Version:
         """Tell which microversion is asked for.
 
         Manila may be upgraded, or one of several of it: that it is older
         is not believed for ever.
         """
-        return OLDEST if time.monotonic() < self._older_until else LOCKS
+        return self._older if time.monotonic() < self._older_until else LOCKS
 
     def send(
         self,
@@ -71,75 +78,87 @@ class Asking:
     ) -> Any:
         """Send a request and return the response, whatever its status.
 
-        :param caller: with whose token; None: as our own user
+        :param caller: with whose token; None: the service user's
         :param deadline: when to give up, by time.monotonic(); None: after
             ``[manila] timeout``
         :raises nova_shares.exception.ServiceUnavailable: without a response
         """
+        adapter = self._get_adapter()
+        end = deadline or self._end()
         try:
-            tried = self.version
-            what = (method, path, caller, deadline, json)
-            response = self._try(tried, *what)
-            if response.status_code == 406 and tried != OLDEST:
-                self._step_down()
-                response = self._try(OLDEST, *what)
-            if caller is None and response.status_code == 403:
-                # A role that we are given is in a new token alone.
-                self._get_adapter().invalidate()
+            with self._transport.until(end):
+                tried = self.version
+                what = (adapter, method, path, caller, end, json)
+                response = self._try(tried, *what)
+                if response.status_code == 406 and tried != MINIMUM:
+                    older = self._step_down(tried, response)
+                    response = self._try(older, *what)
+                if caller is None and response.status_code == 403:
+                    # A role that the user is given is in a new token alone.
+                    adapter.invalidate()
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
         return response
 
     def user_id(self) -> str:
-        """Tell who we are to Manila.
+        """Tell the id of the service user.
 
         :raises nova_shares.exception.ServiceUnavailable: if Keystone fails
         """
+        adapter = self._get_adapter()
         try:
-            return str(self._get_adapter().get_user_id())
+            with self._transport.until(self._end()):
+                return str(adapter.get_user_id())
         except ks_exceptions.ClientException as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
 
-    def _step_down(self) -> None:
-        """Ask in the oldest version, for a time."""
+    def _end(self) -> float:
+        return time.monotonic() + (self._conf.manila.timeout or _TIMEOUT)
+
+    def _step_down(self, tried: Version, response: Any) -> Version:
+        """Ask, for a time, for the highest version that Manila knows."""
+        told = _MAXIMUM.search(response.text)
+        maximum = Version(*map(int, told.groups())) if told else MINIMUM
+        # One that refuses what it claims to know gets the minimum.
+        older = MINIMUM if maximum >= tried else max(maximum, MINIMUM)
         with self._lock:
-            if self.version == OLDEST:
-                return
+            is_news = self.version == tried
+            self._older = older
             self._older_until = time.monotonic() + _BELIEVED
-        LOG.warning(
-            "Manila is older than API version %s: access rules are made "
-            "without locks, their users can see and delete them",
-            LOCKS,
-        )
+        if is_news:
+            LOG.warning(
+                "Manila does not support API version %s, which locks access"
+                " rules; using %s. The users of a share can see and delete"
+                " the access rules of its attachments.",
+                LOCKS,
+                older,
+            )
+        return older
 
     def _try(
         self,
-        version: str,
+        version: Version,
+        adapter: Any,
         method: str,
         path: str,
         caller: Optional[context.RequestContext],
-        deadline: Optional[float],
+        end: float,
         json: Any,
     ) -> Any:
-        adapter = self._get_adapter()
         options: dict[str, Any] = {}
         # For the logs: which request it is for.
         on_behalf = caller or context.get_current()
         if on_behalf is not None:
             options["global_request_id"] = on_behalf.global_id
         if caller is not None:
-            options["auth"] = self._auth_of(adapter, caller, deadline)
-        if deadline is not None:
-            options["timeout"] = _left(deadline)
+            options["auth"] = self._auth_of(adapter, caller, end)
             options["connect_retries"] = options["status_code_retries"] = 0
-            if not options["timeout"]:
-                raise unavailable("no time left")
         if json is not None:
             options["json"] = json
         return adapter.request(
             path,
             method,
-            headers={_VERSION_HEADER: version},
+            headers={_VERSION_HEADER: str(version)},
             raise_exc=False,
             # At DEBUG keystoneauth would log the keys of access rules.
             log=False,
@@ -150,10 +169,11 @@ class Asking:
         self,
         adapter: Any,
         caller: context.RequestContext,
-        deadline: Optional[float],
+        end: float,
     ) -> plugin.BaseAuthPlugin:
         # keystoneauth lets one at a time ask Keystone, and all others wait.
-        if not self._catalog.acquire(timeout=_left(deadline)):
+        left = max(0, end - time.monotonic())
+        if not self._catalog.acquire(timeout=left):
             raise unavailable("Keystone does not answer in time")
         try:
             endpoint = adapter.get_endpoint()
@@ -164,7 +184,7 @@ class Asking:
             raise unavailable("the catalog has no endpoint")
         theirs = caller.project_id
         if ours and theirs and endpoint.rstrip("/").endswith(f"/{ours}"):
-            # Some catalogs put the project in: Manila wants the token's.
+            # Some catalogs put the project in: Manila requires the token's.
             endpoint = endpoint.rstrip("/")[: -len(ours)] + theirs
         auth = token_endpoint.Token(endpoint, caller.auth_token)
         if not self._conf.manila.send_service_user_token:
@@ -181,18 +201,13 @@ class Asking:
                 )
                 if auth is None:
                     raise unavailable("[manila] auth_type is not set")
-                session = loading.load_session_from_conf_options(
-                    self._conf, "manila", auth=auth
+                session, self._transport = http.make_session(
+                    self._conf, "manila", auth
                 )
                 self._adapter = loading.load_adapter_from_conf_options(
                     self._conf, "manila", session=session, auth=auth
                 )
             return self._adapter
-
-
-def _left(deadline: Optional[float]) -> float:
-    """Tell how many seconds are left; -1: as many as one likes."""
-    return -1 if deadline is None else max(0, deadline - time.monotonic())
 
 
 def is_gone(response: Any) -> bool:
@@ -203,21 +218,21 @@ def is_gone(response: Any) -> bool:
     if response.status_code != 404:
         return False
     try:
-        said = response.json()
+        said = http.read_json(response.content)
     except ValueError:
         return False
     return isinstance(said, dict) and "itemNotFound" in said
 
 
 def body(response: Any) -> Any:
-    """Read the body of an answer that should be good.
+    """Read the body of a response that should be good.
 
     :raises nova_shares.exception.ServiceUnavailable: if it is not
     """
     if response.status_code not in (200, 201):
         raise unavailable(f"{response.status_code} {response.text:.200}")
     try:
-        return response.json()
+        return http.read_json(response.content)
     except ValueError as e:
         raise unavailable(f"no JSON: {e}") from e
 
