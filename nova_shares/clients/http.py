@@ -39,6 +39,8 @@ import urllib3
 
 #: The most bytes that a response may have, headers included.
 MAX_RESPONSE = 8 * 1024 * 1024
+#: Seconds for a request where the ``timeout`` of its group is empty.
+TIMEOUT = 5.0
 
 
 class Transport(ks_session.TCPKeepAliveAdapter):  # type: ignore[misc]

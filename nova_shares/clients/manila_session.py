@@ -41,8 +41,6 @@ LOCKS = Version(2, 82)
 MINIMUM = Version(2, 45)
 #: Seconds for which Manila is taken for an older one.
 _BELIEVED = 600.0
-#: Seconds for a request where ``[manila] timeout`` is empty.
-_TIMEOUT = 5.0
 _VERSION_HEADER = "X-OpenStack-Manila-API-Version"
 _MAXIMUM = re.compile(r"maximum is (\d+)\.(\d+)")
 
@@ -113,7 +111,7 @@ class Session:
             raise unavailable(f"{type(e).__name__}: {e}") from e
 
     def _end(self) -> float:
-        return time.monotonic() + (self._conf.manila.timeout or _TIMEOUT)
+        return time.monotonic() + (self._conf.manila.timeout or http.TIMEOUT)
 
     def _step_down(self, tried: Version, response: Any) -> Version:
         """Ask, for a time, for the highest version that Manila knows."""

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 import copy
 import dataclasses
 import io
-import json
+import time
 from typing import Any
 from typing import Callable
 from urllib import parse as urlparse
@@ -39,6 +39,7 @@ from oslo_log import log as logging
 import webob
 
 from nova_shares import exception
+from nova_shares.clients import http
 
 LOG = logging.getLogger(__name__)
 
@@ -118,8 +119,15 @@ def parse(body: Any) -> Server:
 class RestServers:
     """Looks servers up by REST, with our own service user."""
 
-    def __init__(self, adapter: ks_adapter.Adapter) -> None:
+    def __init__(
+        self,
+        adapter: ks_adapter.Adapter,
+        transport: http.Transport,
+        timeout: float,
+    ) -> None:
         self._adapter = adapter
+        self._transport = transport
+        self._timeout = timeout
 
     def find(
         self, server_id: str, global_request_id: str | None = None
@@ -160,12 +168,13 @@ class RestServers:
 
     def _get(self, path: str, global_request_id: str | None) -> Any:
         try:
-            return self._adapter.get(
-                path,
-                microversion=MICROVERSION,
-                global_request_id=global_request_id,
-                raise_exc=False,
-            )
+            with self._transport.until(time.monotonic() + self._timeout):
+                return self._adapter.get(
+                    path,
+                    microversion=MICROVERSION,
+                    global_request_id=global_request_id,
+                    raise_exc=False,
+                )
         except ks_exceptions.ClientException as e:
             raise _unavailable(f"{type(e).__name__}: {e}") from e
 
@@ -185,10 +194,11 @@ class RestServers:
 def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
     """Build the look-up by REST from ``[nova]``; connects to nothing."""
     auth = loading.load_auth_from_conf_options(conf, "nova")
-    session = loading.load_session_from_conf_options(conf, "nova", auth=auth)
-    return RestServers(
-        loading.load_adapter_from_conf_options(conf, "nova", session=session)
+    session, transport = http.make_session(conf, "nova", auth)
+    adapter = loading.load_adapter_from_conf_options(
+        conf, "nova", session=session
     )
+    return RestServers(adapter, transport, conf.nova.timeout or http.TIMEOUT)
 
 
 class PipelineServers:
@@ -317,7 +327,7 @@ def _elevated(caller: Any) -> Any:
 
 def _read(server_id: str, status: int, body: bytes) -> Server:
     try:
-        content = json.loads(body)
+        content = http.read_json(body)
     except ValueError:
         content = None
     if status == 200:

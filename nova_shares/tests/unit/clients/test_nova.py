@@ -30,6 +30,7 @@ import webob
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
+from nova_shares.clients import http
 from nova_shares.clients import nova
 
 SID = "aaaaaaaa-0000-4000-8000-00000000000a"
@@ -115,7 +116,9 @@ class TestRestServers(testtools.TestCase):
         self.mock = self.useFixture(Mock()).m
         auth = token_endpoint.Token(URL, "secret")
         self.servers = nova.RestServers(
-            adapter.Adapter(session.Session(auth), service_type="compute")
+            adapter.Adapter(session.Session(auth), service_type="compute"),
+            http.Transport(),
+            timeout=5,
         )
 
     def test_found(self):
