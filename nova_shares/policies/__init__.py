@@ -150,6 +150,13 @@ class Policy:
     def _read(self) -> None:
         # A file that it could not parse it would not read a second time.
         self._reader.load_rules(force_reload=self._broken)
+        for name, rule in self._reader.file_rules.items():
+            # oslo.policy takes a rule without a value for one that allows
+            # everybody everything.
+            if not isinstance(rule.check_str, (str, list)) or (
+                rule.check_str == []
+            ):
+                raise ValueError(f"the rule {name} has no value")
         self.enforcer.rules = self._reader.rules
         # Somebody else may have been asked by a decision.
         rules = map(str, self.enforcer.rules.values())

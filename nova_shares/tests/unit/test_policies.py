@@ -40,7 +40,14 @@ ALLOWED = {
     rules.ANY_SHARE: {"admin"},
 }
 #: Files of which oslo.policy can't make rules, at one step or another.
-BROKEN = ("a: [", "- x\n", "\x00", f'"{rules.SHOW}": 5\n')
+#: The last ones oslo.policy takes for rules that everybody passes.
+BROKEN = (
+    *("a: [", "- x\n", "\x00", f'"{rules.SHOW}": 5\n'),
+    *(
+        f'"{rules.CREATE}": "role:member"\n"{rules.SHOW}":{empty}\n'
+        for empty in ("", " null", " ~", " []", " {}", " false", " 0")
+    ),
+)
 
 
 class PolicyTest(unittest.TestCase):
