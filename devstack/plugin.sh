@@ -26,7 +26,7 @@ function install_nova_shares {
     fi
 }
 
-# Our own user, once more for each service that we call.
+# The credentials of the service user, for each service that is called.
 function configure_nova_shares_user {
     local group
     for group in manila nova; do

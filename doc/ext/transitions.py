@@ -42,11 +42,11 @@ def draw() -> str:
         "rankdir=TB; nodesep=0.9; ranksep=0.7;",
         "node [shape=box style=rounded fontname=sans fontsize=11];",
         "edge [fontname=sans fontsize=9];",
-        '"(not there)" [shape=plaintext]; "(gone)" [shape=plaintext];',
+        '"(none)" [shape=plaintext]; "(deleted)" [shape=plaintext];',
     ]
     labels: dict[tuple[str, str, str], list[str]] = {}
     for t in mapping.TRANSITIONS:
-        ends = _name(t.source, "(not there)"), _name(t.target, "(gone)")
+        ends = _name(t.source, "(none)"), _name(t.target, "(deleted)")
         labels.setdefault((*ends, t.actor), []).append(t.event)
     for (source, target, actor), events in labels.items():
         colour = _COLOURS[actor]
@@ -68,8 +68,8 @@ def tabulate() -> list[str]:
     head = ("from", "to", "written by", "when")
     rows = [
         (
-            _name(t.source, "(not there)"),
-            _name(t.target, "(gone)"),
+            _name(t.source, "(none)"),
+            _name(t.target, "(deleted)"),
             t.actor,
             t.event,
         )
@@ -90,7 +90,7 @@ class Transitions(rst.Directive):
         picture = graphviz.graphviz()
         picture["code"] = draw()
         picture["options"] = {}
-        picture["alt"] = "The life of a share mapping; the table says it too."
+        picture["alt"] = "States of a share mapping, as in the table below."
         table = nodes.section()
         table.document = self.state.document
         nested_parse_with_titles(

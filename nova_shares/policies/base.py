@@ -25,9 +25,13 @@ _RULES = (
     (
         "admin_or_owner",
         "is_admin:True or project_id:%(project_id)s",
-        "An administrator, or anybody with a role in the project.",
+        "An administrator, or a user with any role in the project.",
     ),
-    ("admin_api", "is_admin:True", "An administrator, in Nova's old words."),
+    (
+        "admin_api",
+        "is_admin:True",
+        "An administrator, for policy files of older Nova releases.",
+    ),
     (
         "project_member_api",
         "role:member and project_id:%(project_id)s",

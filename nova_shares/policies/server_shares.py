@@ -75,17 +75,17 @@ def list_rules() -> list[policy.RuleDefault]:
         _rule(
             ADMIN_FIELDS,
             base.ADMIN,
-            "See the fields uuid and export_location of an attachment. "
-            "Nova has no such rule: there administrators see them.",
+            "Show the fields uuid and export_location of an attachment. "
+            "Nova has no such rule. In Nova, administrators see the fields.",
             ("GET", _ITEM),
             ("POST", _LIST),
         ),
         _rule(
             ANY_SHARE,
             base.ADMIN,
-            "Attach a share of another project than the server's caller. "
-            "Nova has no such rule: there whoever sees a share may attach "
-            "it, with write access.",
+            "Attach a share that another project than the server's project "
+            "owns. Nova has no such rule. In Nova, a user who can see a "
+            "share can attach it, with write access.",
             ("POST", _LIST),
         ),
     ]
