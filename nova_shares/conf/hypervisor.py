@@ -10,59 +10,62 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Options of the agent's libvirt driver.
+"""Options of the libvirt driver of the agent.
 
-The group is not called libvirt: Nova has one of that name, and means
-something else by it.
+The group is not called libvirt, because Nova has a group of that name with
+other options.
 """
 
 from __future__ import annotations
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("hypervisor", title="Guests by libvirt")
+GROUP = cfg.OptGroup("hypervisor", title="Guests of libvirt")
 OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "connection_uri",
         default="qemu:///system",
-        help="Where libvirt is reached: on this host.",
+        help="The connection URI of libvirt on this host.",
     ),
     cfg.StrOpt(
         "mount_helper",
         default="sudo -n nova-shares-mount-helper",
         help="""
-The command by which shares are mounted and unmounted as root. Where the
-agent itself is root it needs no sudo.
+The command that mounts and unmounts shares as root. If the agent runs as
+root, omit sudo.
 """,
     ),
     cfg.StrOpt(
         "mount_helper_config",
         default="/etc/nova-shares/mount-helper.conf",
         help="""
-The mount helper's own configuration, which root alone writes: read by the
-agent to know where shares are mounted. The helper reads no other file.
+The configuration file of the mount helper, which only root can write. The
+agent reads it to learn where shares are mounted. The helper always reads the
+default path.
 """,
     ),
     cfg.StrOpt(
         "file_backed_memory",
         default="auto",
         choices=[
-            ("auto", "as ``nova_conf`` says"),
-            ("yes", "every guest of this host has shared memory"),
-            ("no", "only guests with huge pages have"),
+            ("auto", "read ``nova_conf``"),
+            ("yes", "all guests of this host have shared memory"),
+            ("no", "only guests with huge pages have shared memory"),
         ],
         help="""
-Whether the memory of all guests of this host is shared with the host, which
-virtiofs needs: Nova's ``[libvirt] file_backed_memory`` is above 0. Without
-it only servers whose flavor asks for huge pages can have shares.
+Whether all guests of this host share their memory with the host, which
+virtiofs requires: ``[libvirt] file_backed_memory`` of nova.conf is greater
+than 0. Otherwise only servers whose flavor requests huge pages can have
+shares.
 """,
     ),
     cfg.StrOpt(
         "nova_conf",
         default="/etc/nova/nova.conf",
         help="""
-The configuration of this host's nova-compute, for ``file_backed_memory =
-auto``. If it can't be read, guests' memory is taken not to be shared.
+The configuration file of nova-compute on this host, for
+``file_backed_memory = auto``. If the agent cannot read it, it assumes that
+guests have no shared memory.
 """,
     ),
 ]

@@ -10,11 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Child processes that are given up at their limit.
+"""Run a program, and give it up at its time limit.
 
-A mount whose server is away hangs, and may not even be killable: then it is
-left behind, and whoever waits goes on. Standard library only, as in
-:mod:`nova_shares.mounts.location`.
+A mount whose server is down hangs, and the process may not even be
+killable: it is then left behind, and the caller continues.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ import time
 from typing import Callable
 from typing import Optional
 
-#: The environment of what may be run as root: the caller's could have
-#: programs of his own on its PATH.
+#: The environment of programs that may run as root: the PATH of the caller
+#: could name programs of its own.
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_OUTPUT = 65536
 #: What the C library says of ENOTCONN and of ESHUTDOWN.
@@ -41,9 +40,9 @@ _DEAD = (
 
 
 class TimedOut(Exception):
-    """The child has not finished within its limit, and is killed.
+    """The program did not finish within its limit and was killed.
 
-    :ivar child: may not have ended yet, if it hangs in the kernel
+    :ivar child: may still run if it hangs in the kernel
     """
 
     def __init__(self, child: subprocess.Popen[bytes], name: str) -> None:
@@ -58,10 +57,10 @@ class Result:
 
     @property
     def last_line(self) -> str:
-        """The end of what it said, on one line and short."""
+        """Return the last line of the output, shortened."""
         lines = [line.strip() for line in self.output.splitlines()]
-        said = [line for line in lines if line] or ["it said nothing"]
-        return "".join(c if c.isprintable() else "?" for c in said[-1])[-300:]
+        found = [line for line in lines if line] or ["no output"]
+        return "".join(c if c.isprintable() else "?" for c in found[-1])[-300:]
 
 
 def run(
@@ -71,15 +70,15 @@ def run(
     pass_fds: Sequence[int] = (),
     env: Optional[Mapping[str, str]] = None,
 ) -> Result:
-    """Run a program to its end, without a shell.
+    """Run a program without a shell and wait until it ends.
 
-    What goes in and out is kept in memory: it may be a secret. And a
-    daemon that the program leaves behind may keep its output open: no
-    pipe is waited on.
+    Input and output are kept in memory because they may contain a secret.
+    No pipe is waited on, because a daemon that the program starts may keep
+    its output open.
 
     :param limit: seconds
-    :raises TimedOut: after that
-    :raises OSError: if it can't be started
+    :raises TimedOut: if it runs longer
+    :raises OSError: if it cannot be started
     """
     with (
         open(memory("stdin", stdin), "rb") as given,
@@ -105,7 +104,7 @@ def run(
 
 
 def memory(name: str, content: bytes = b"") -> int:
-    """Make a file that is nowhere but in memory; returns its descriptor."""
+    """Make a file that exists in memory only; returns its descriptor."""
     fd = os.memfd_create(name)
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
@@ -116,11 +115,11 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        pass  # It has ended, or is root's and has a limit of its own.
+        pass  # It has ended, or belongs to root and has its own limit.
     try:
         child.wait(1)
     except subprocess.TimeoutExpired:
-        pass  # It hangs in the kernel: nobody can wait for it.
+        pass  # It hangs in the kernel.
 
 
 def is_dead(
@@ -150,7 +149,7 @@ def is_dead(
 
 
 def wait_for(true: Callable[[], object], limit: float) -> bool:
-    """Wait until something is true; tells whether it has become so."""
+    """Wait until a condition is true; returns whether it is."""
     until = time.monotonic() + limit
     while not true():
         if time.monotonic() > until:

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What root lets the mount helper do, from a file that only root writes.
+"""What root allows the mount helper, from a file that only root writes.
 
-The agent reads the same file, so that both know the same place. Its form::
+The agent reads the same file to learn where shares are mounted::
 
     [mounts]
     base = /var/lib/nova-shares-mounts
@@ -26,8 +26,6 @@ The agent reads the same file, so that both know the same place. Its form::
     options =
     fuse_options =
     conf = /dev/null
-
-Standard library only, as in :mod:`nova_shares.mounts.location`.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ PATH = "/etc/nova-shares/mount-helper.conf"
 _COMMON = (
     "noatime nodiratime relatime strictatime noexec sync dirsync"
 ).split()
-#: What may be set, whoever wrote it into the file.
+#: The only options that the file may set.
 NFS_OPTIONS = frozenset(
     [
         *_COMMON,
@@ -74,17 +72,17 @@ _VALUE = re.compile(r"[A-Za-z0-9._:@-]*")
 
 
 class BadConfig(ValueError):
-    """The file can't be used; the text says why."""
+    """The file cannot be used; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Where and how shares are mounted.
 
-    :ivar base: the directory that has a mount point for each mapping
-    :ivar timeout: seconds that a mount or an unmount may take
+    :ivar base: the directory that holds a mount point for each mapping
+    :ivar timeout: limit of a mount or an unmount in seconds
     :ivar cephfs_client: ``kernel`` or ``fuse``
-    :ivar ceph_conf: what ceph-fuse reads for the rest of its settings
+    :ivar ceph_conf: the configuration file of ceph-fuse
     """
 
     base: str = "/var/lib/nova-shares-mounts"
@@ -97,11 +95,11 @@ class Config:
 
 
 def load(path: str = PATH, trusted: bool = False) -> Config:
-    """Read the file; without one the defaults hold.
+    """Read the file; a missing file means the defaults.
 
-    :param trusted: refuse a file that another user than root can write, or
-        put another one in the place of
-    :raises BadConfig: if it has what can't be
+    :param trusted: refuse a file that users other than root can write or
+        replace
+    :raises BadConfig: if the file has an invalid value
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -112,19 +110,21 @@ def load(path: str = PATH, trusted: bool = False) -> Config:
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError, configparser.Error) as e:
-        raise BadConfig(f"{path} can't be read: {e}") from e
+        raise BadConfig(f"Cannot read {path}: {e}") from e
     return _checked(parser)
 
 
 def _check_trust(path: str) -> None:
-    """Make sure that nobody but root has a say in what a path leads to."""
+    """Make sure that only root can change what a path leads to."""
     while True:
         status = os.lstat(path)
         open_to = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if status.st_mode & stat.S_ISVTX:
-            open_to = 0  # In one like /tmp nobody moves what is root's.
+            open_to = 0  # As in /tmp: others cannot replace root's files.
         if status.st_uid != 0 or open_to or stat.S_ISLNK(status.st_mode):
-            raise BadConfig(f"{path} can be written by others than root.")
+            raise BadConfig(
+                f"{path} is a link or writable by users other than root."
+            )
         if path == "/":
             return
         path = os.path.dirname(path)
@@ -134,16 +134,16 @@ def _checked(parser: configparser.ConfigParser) -> Config:
     plain = Config()
     base = parser.get("mounts", "base", fallback=plain.base)
     if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", base) or ".." in base:
-        raise BadConfig("[mounts] base is no plain absolute path.")
+        raise BadConfig("[mounts] base is not a plain absolute path.")
     try:
         timeout = parser.getfloat("mounts", "timeout", fallback=30.0)
     except ValueError:
         timeout = 0
     if not 1 <= timeout <= 600:
-        raise BadConfig("[mounts] timeout is not within 1 to 600 seconds.")
+        raise BadConfig("[mounts] timeout is not between 1 and 600 seconds.")
     client = parser.get("cephfs", "client", fallback=plain.cephfs_client)
     if client not in ("kernel", "fuse"):
-        raise BadConfig("[cephfs] client is neither kernel nor fuse.")
+        raise BadConfig("[cephfs] client is not kernel or fuse.")
     return Config(
         base=base,
         timeout=timeout,

@@ -10,23 +10,23 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""nova-shares-mount-helper: mounts and unmounts shares, as root.
+"""nova-shares-mount-helper: mounts and unmounts shares as root.
 
-One verb as its argument, one JSON document on standard input, one on
-standard output: ``{}``, or ``{"error": "a sentence"}`` and exit code 1.
+The argument is a verb. Standard input has one JSON document, and so has
+standard output: ``{}``, or ``{"error": "a sentence"}`` with exit code 1.
 
 ==========  =============================================================
 verb        document
 ==========  =============================================================
 mount       mapping, protocol, export_location; for CephFS name and key
 unmount     mapping
-seen        mapping; the answer's ``seen`` is true, false or null
+seen        mapping; the answer has ``seen``: true, false or null
 ==========  =============================================================
 
-The agent runs it through sudo and is not trusted: what a location, an
-identity and a mapping look like is checked again here, where to mount and
-with which options is root's own configuration
-(:mod:`nova_shares.mounts.config`). Standard library only.
+The agent runs the helper through sudo and is not trusted: the helper checks
+the location, the identity and the mapping again, and takes the base
+directory and the mount options from the configuration of root
+(:mod:`nova_shares.mounts.config`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from typing import Optional
 import uuid
 
 from nova_shares.mounts import child
-from nova_shares.mounts import config as mount_config
+from nova_shares.mounts import config
 from nova_shares.mounts import location
 from nova_shares.mounts import mount_points
 from nova_shares.mounts import process_table
@@ -53,24 +53,24 @@ _LONGEST_DOCUMENT = 16384
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _KEY = re.compile(r"[A-Za-z0-9+/]{16,256}={0,2}")
 _ALWAYS = ("nosuid", "nodev")
-#: Seconds for what should take none.
+#: Seconds for what usually takes none.
 _SHORT = 5.0
-#: Seconds for a client to write back what it has and take its leave. One
-#: that is killed keeps others from the files it had, for minutes.
+#: Seconds for a client to write back and to end its session. A client that
+#: is killed blocks the files that it had open, for minutes.
 _LEAVE = 30.0
 
 
 def main(
-    argv: Optional[list[str]] = None, config_path: str = mount_config.PATH
+    argv: Optional[list[str]] = None, config_path: str = config.PATH
 ) -> int:
-    """Do what one call asks for."""
+    """Handle one call; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
         answer = _call(arguments, sys.stdin.buffer, config_path)
     except (
         Refused,
         location.BadLocation,
-        mount_config.BadConfig,
+        config.BadConfig,
         child.TimedOut,
     ) as e:
         answer = {"error": str(e)}
@@ -84,13 +84,13 @@ def _call(
     arguments: list[str], stdin: Any, config_path: str
 ) -> dict[str, Any]:
     if len(arguments) != 1 or arguments[0] not in _VERBS:
-        raise Refused(f"One verb is wanted: {', '.join(_VERBS)}.")
-    config = mount_config.load(config_path, trusted=True)
-    # Whatever hangs, this process and its lock do not outlive it for long.
-    signal.alarm(int(3 * config.timeout + _LEAVE + 6 * _SHORT))
+        raise Refused(f"The argument must be one of {', '.join(_VERBS)}.")
+    settings = config.load(config_path, trusted=True)
+    # Whatever hangs: this process ends, and so does its lock.
+    signal.alarm(int(3 * settings.timeout + _LEAVE + 6 * _SHORT))
     verb, fields = _VERBS[arguments[0]]
     answer: dict[str, Any] = verb(
-        config, **_document(stdin.read(_LONGEST_DOCUMENT), fields)
+        settings, **_document(stdin.read(_LONGEST_DOCUMENT), fields)
     )
     return answer
 
@@ -99,51 +99,54 @@ def _document(raw: bytes, fields: tuple[str, ...]) -> dict[str, str]:
     try:
         document = json.loads(raw)
     except ValueError:
-        raise Refused("The document is no JSON.") from None
+        raise Refused("The document is not valid JSON.") from None
     if not isinstance(document, dict) or not set(document) <= set(fields):
-        raise Refused("The document has what it can't have.")
+        raise Refused("The document has unknown fields.")
     if not all(isinstance(value, str) for value in document.values()):
-        raise Refused("The document has other values than strings.")
+        raise Refused("The document has values that are not strings.")
     try:
-        wanted = document["mapping"]
-        # Whatever the form it came in, only this one becomes a path.
-        document["mapping"] = str(uuid.UUID(wanted))
+        mapping = document["mapping"]
+        # Only the canonical form becomes a path.
+        canonical = str(uuid.UUID(mapping)) == mapping
     except (KeyError, ValueError):
-        raise Refused("The document names no mapping.") from None
-    if document["mapping"] != wanted:
-        raise Refused("The document names no mapping.")
+        canonical = False
+    if not canonical:
+        raise Refused("The document has no valid UUID of a mapping.")
     return document
 
 
 def _mount(
-    config: mount_config.Config,
+    settings: config.Config,
     mapping: str,
     protocol: str = "",
     export_location: str = "",
     name: Optional[str] = None,
     key: Optional[str] = None,
 ) -> dict[str, Any]:
-    place = location.parse(protocol, export_location)
+    export = location.parse(protocol, export_location)
     _check_identity(protocol, name, key)
-    target = f"{config.base}/{mapping}"
-    with mount_points.held(config.base, mapping, config.timeout) as base:
+    target = f"{settings.base}/{mapping}"
+    with mount_points.held(settings.base, mapping, settings.timeout) as base:
         there = process_table.at(process_table.mounts(), target)
         if there is not None:
-            if not place.is_mounted_as(there.fstype, there.source):
+            if not export.is_mounted_as(there.fstype, there.source):
                 raise Refused(f"Something else is mounted on {target}.")
             if not child.is_dead(target, {}):
                 return {}
-            _release(target, config.timeout)
+            _release(target, settings.timeout)
         mount_points.make(base, mapping)
         try:
-            _run_mount(config, place, target, name, key)
+            _run_mount(settings, export, target, name, key)
             there = process_table.at(process_table.mounts(), target)
-            if there is None or not place.is_mounted_as(
+            if there is None or not export.is_mounted_as(
                 there.fstype, there.source
             ):
-                raise Refused("The mount is not to be seen after it.")
+                raise Refused(
+                    "The mount command succeeded, but the mount table does "
+                    "not show the share."
+                )
         except BaseException:
-            _release(target, config.timeout)
+            _release(target, settings.timeout)
             mount_points.remove(base, mapping)
             raise
     return {}
@@ -154,29 +157,29 @@ def _check_identity(
 ) -> None:
     if protocol == location.NFS:
         if name is not None or key is not None:
-            raise Refused("NFS has no identity.")
+            raise Refused("An NFS mount takes no identity.")
         return
     if name is None or not _NAME.fullmatch(name):
-        raise Refused("The cephx identity is none.")
+        raise Refused("The cephx identity is invalid.")
     if key is None or not _KEY.fullmatch(key):
-        raise Refused("The cephx key is none.")
+        raise Refused("The cephx key is invalid.")
 
 
-def _unmount(config: mount_config.Config, mapping: str) -> dict[str, Any]:
-    target = f"{config.base}/{mapping}"
-    if not os.path.lexists(config.base):
+def _unmount(settings: config.Config, mapping: str) -> dict[str, Any]:
+    target = f"{settings.base}/{mapping}"
+    if not os.path.lexists(settings.base):
         return {}
-    with mount_points.held(config.base, mapping, config.timeout) as base:
+    with mount_points.held(settings.base, mapping, settings.timeout) as base:
         child.wait_for(lambda: not _servers(target), _SHORT)
         if _servers(target):
-            raise Refused("A guest's virtiofsd still serves the mount.")
-        _release(target, config.timeout)
+            raise Refused("A virtiofsd of a guest still serves the mount.")
+        _release(target, settings.timeout)
         mount_points.remove(base, mapping)
     return {}
 
 
-def _seen(config: mount_config.Config, mapping: str) -> dict[str, Any]:
-    return {"seen": process_table.is_seen(f"{config.base}/{mapping}")}
+def _seen(settings: config.Config, mapping: str) -> dict[str, Any]:
+    return {"seen": process_table.is_seen(f"{settings.base}/{mapping}")}
 
 
 _VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -193,22 +196,22 @@ _VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 
 def _run_mount(
-    config: mount_config.Config,
-    place: location.Location,
+    settings: config.Config,
+    export: location.Location,
     target: str,
     name: Optional[str],
     key: Optional[str],
 ) -> None:
-    if place.protocol == location.NFS:
-        options = ",".join((*_ALWAYS, *config.nfs_options))
+    if export.protocol == location.NFS:
+        options = ",".join((*_ALWAYS, *settings.nfs_options))
         command = ["mount", "-t", "nfs", "-o", options]
-        _run([*command, "--", place.device, target], config.timeout)
+        _run([*command, "--", export.device, target], settings.timeout)
         return
-    if config.cephfs_client == "fuse":
+    if settings.cephfs_client == "fuse":
         secret = child.memory(
             "keyring", f"[client.{name}]\nkey = {key}\n".encode()
         )
-        command = _ceph_fuse(config, place, target, f"{name}", secret)
+        command = _ceph_fuse(settings, export, target, f"{name}", secret)
     else:
         secret = child.memory("secret", f"{key}".encode())
         options = ",".join(
@@ -216,36 +219,36 @@ def _run_mount(
                 *_ALWAYS,
                 f"name={name}",
                 f"secretfile=/proc/self/fd/{secret}",
-                *config.cephfs_options,
+                *settings.cephfs_options,
             )
         )
         command = ["mount", "-t", "ceph", "-o", options]
-        command += ["--", place.device, target]
+        command += ["--", export.device, target]
     try:
-        # The key is in a file that has no name and ends with its readers.
-        _run(command, config.timeout, secret, f"{key}")
+        # The file of the key has no name and exists in memory only.
+        _run(command, settings.timeout, secret, f"{key}")
     finally:
         os.close(secret)
 
 
 def _ceph_fuse(
-    config: mount_config.Config,
-    place: location.Location,
+    settings: config.Config,
+    export: location.Location,
     target: str,
     name: str,
     secret: int,
 ) -> list[str]:
-    options = ",".join((*_ALWAYS, f"fsname={place.fuse_name}"))
+    options = ",".join((*_ALWAYS, f"fsname={export.fuse_name}"))
     return [
         "ceph-fuse",
-        *("-m", ",".join(place.servers)),
-        *("--conf", config.ceph_conf),
+        *("-m", ",".join(export.servers)),
+        *("--conf", settings.ceph_conf),
         "--log-to-file=false",
         *("--id", name),
         *("-k", f"/proc/self/fd/{secret}"),
-        *("-r", place.path),
-        f"--client_mount_timeout={max(1, config.timeout - 2):g}",
-        *(f"--{option}" for option in config.ceph_fuse_options),
+        *("-r", export.path),
+        f"--client_mount_timeout={max(1, settings.timeout - 2):g}",
+        *(f"--{option}" for option in settings.ceph_fuse_options),
         *("-o", options),
         target,
     ]
@@ -268,7 +271,7 @@ def _run(
         raise Refused(f"{command[0]} is not installed.") from None
     if result.code != 0:
         if hidden:
-            # Before it is cut, which may leave a part of it.
+            # Before the output is cut, which may leave a part of the key.
             told = result.output.replace(hidden, "***")
             result = dataclasses.replace(result, output=told)
         raise Refused(
@@ -277,13 +280,13 @@ def _run(
 
 
 def _release(target: str, limit: float) -> None:
-    """Unmount what is mounted on a path, and see its client end.
+    """Unmount a path and wait until its client has ended.
 
-    What is unmounted is off the table at once, and only then writes back
-    what guests have written: it is not over before its ``umount`` is.
+    A mount leaves the table before it writes back what guests have written:
+    the unmount is complete only when ``umount`` has ended.
     """
     if not child.wait_for(lambda: not _unmounting(target), _SHORT):
-        raise Refused("What was written to the mount is still on its way.")
+        raise Refused("An earlier unmount still writes data back.")
     while process_table.at(process_table.mounts(), target) is not None:
         try:
             _run(["umount", "-c", "--", target], limit)
@@ -291,14 +294,14 @@ def _release(target: str, limit: float) -> None:
             gone = process_table.at(process_table.mounts(), target) is None
             if gone or "target is busy" in str(e):
                 raise
-            # Its server or its client is away.
+            # Its server or its client is down.
             _run(["umount", "-c", "-f", "-l", "--", target], _SHORT)
     if not child.wait_for(lambda: not _clients(target), _LEAVE):
         for pid in _clients(target):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not child.wait_for(lambda: not _clients(target), _SHORT):
-            raise Refused("The mount's client does not end.")
+            raise Refused("The client of the mount does not end.")
 
 
 def _clients(target: str) -> list[int]:

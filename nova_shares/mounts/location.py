@@ -10,13 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where a share is exported, taken apart and checked.
+"""Parse export locations.
 
-An export location comes from Manila's database and ends on the command line
-of a program that runs as root. Only what NFS and CephFS locations look like
-passes; whoever needs one takes it from here, on both sides of the root
-helper. Nothing but the standard library is imported: the helper starts
-quickly and trusts little.
+An export location comes from Manila and ends on the command line of a
+program that runs as root. Only valid NFS and CephFS locations pass. The API,
+the agent and the root helper use the same parser.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 class BadLocation(ValueError):
-    """An export location, or a part of it, is none; the text says why."""
+    """The export location is invalid; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Location:
     """An export location.
 
     :ivar servers: one NFS server, or CephFS monitors with their ports
-    :ivar path: absolute, without a slash at its end or two in a row
+    :ivar path: absolute, without a slash at its end or repeated slashes
     """
 
     protocol: str
@@ -55,19 +53,19 @@ class Location:
 
     @property
     def device(self) -> str:
-        """What is given to mount, e.g. ``192.0.2.1:/exports/x``."""
+        """Return the argument of mount, e.g. ``192.0.2.1:/exports/x``."""
         return f"{','.join(self.servers)}:{self.path}"
 
     @property
     def fuse_name(self) -> str:
-        """What ceph-fuse shows as its source in the mount table.
+        """Return the source that ceph-fuse shows in the mount table.
 
-        A comma would end the option that carries it.
+        It has no comma, which would end the option that contains it.
         """
         return f"{';'.join(self.servers)}:{self.path}"
 
     def is_mounted_as(self, fstype: str, source: str) -> bool:
-        """Tell whether a line of the mount table is a mount of this."""
+        """Return whether a line of the mount table shows this location."""
         if self.protocol == NFS:
             if fstype not in ("nfs", "nfs4"):
                 return False
@@ -80,8 +78,8 @@ class Location:
                 and shown.servers[0].lower() == self.servers[0].lower()
             )
         if fstype == "ceph":
-            # The monitors' names have become addresses, and the form of
-            # what precedes the path depends on the version of mount.ceph.
+            # The kernel shows the addresses of the monitors, and mount.ceph
+            # has several forms of what precedes the path.
             path = re.split(r"[:=](?=/)", source)[-1]
             parts = [part for part in path.split("/") if part]
             return "/" + "/".join(parts) == self.path

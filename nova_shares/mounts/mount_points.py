@@ -10,10 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The directories that shares are mounted on: root's alone, without links.
-
-Standard library only, as in :mod:`nova_shares.mounts.location`.
-"""
+"""The directories that shares are mounted on: owned by root, without links."""
 
 from __future__ import annotations
 
@@ -28,17 +25,18 @@ from nova_shares.mounts import child
 
 
 class Refused(Exception):
-    """What was asked for can't be, or failed: a sentence without secrets."""
+    """The request is invalid or failed; the text contains no secret."""
 
 
 @contextlib.contextmanager
 def held(path: str, mapping: str, limit: float) -> Iterator[int]:
-    """Hold a mapping's mount point, so that no other helper works on it.
+    """Lock the mount point of a mapping against other calls of the helper.
 
-    :param path: the directory of all mount points
-    :param limit: seconds to wait for a helper that does
-    :returns: the descriptor of that directory
-    :raises Refused: after that, or if others than root can change it
+    :param path: the base directory
+    :param limit: seconds to wait for another call
+    :returns: the descriptor of the base directory
+    :raises Refused: if the other call takes longer, or if users other than
+        root can change the base
     """
     with _opened(path) as base, _locked(base, mapping, limit):
         yield base
@@ -46,12 +44,11 @@ def held(path: str, mapping: str, limit: float) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int]:
-    """Open the directory of all mount points, made if there is none.
+    """Open the base directory, and make it if it does not exist.
 
-    What is mounted there has the modes that its users gave it: nobody but
-    root and the group of whoever runs us by sudo gets as far as that. No
-    part of its path may be a link, or be written by others than root: they
-    could put another directory into its place.
+    Shares have the modes that their users gave them, so only root and the
+    group of the user who runs sudo may enter the base. No part of its path
+    may be a link or be writable by others, who could replace it.
     """
     fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -78,19 +75,19 @@ def _step(parent: int, name: str, path: str) -> int:
             dir_fd=parent,
         )
     except OSError as e:
-        raise Refused(f"{path}: {name} can't be opened: {e.strerror}") from e
+        raise Refused(f"Cannot open {name} of {path}: {e.strerror}") from e
     status = os.fstat(fd)
     if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         os.close(fd)
-        raise Refused(f"{path}: {name} can be written by others than root.")
+        raise Refused(f"Users other than root can write to {name} of {path}.")
     return fd
 
 
 @contextlib.contextmanager
 def _locked(base: int, mapping: str, limit: float) -> Iterator[None]:
-    """Keep a second helper from the same mount point, not from others.
+    """Lock one mount point, not the others.
 
-    An agent that was killed may have left one at work.
+    An agent that was killed may have left a call that still runs.
     """
     fd = os.open(".lock", os.O_RDWR | os.O_CREAT, 0o600, dir_fd=base)
     start = uuid.UUID(mapping).int % 2**62
@@ -104,14 +101,14 @@ def _locked(base: int, mapping: str, limit: float) -> Iterator[None]:
 
     try:
         if not child.wait_for(taken, limit):
-            raise Refused("Another call works on the mount point.")
+            raise Refused("Another call of the helper holds the mount point.")
         yield
     finally:
         os.close(fd)
 
 
 def make(base: int, mapping: str) -> None:
-    """Make a mapping's mount point, root's alone and empty."""
+    """Make the mount point of a mapping, owned by root and empty."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(mapping, 0o700, dir_fd=base)
     fd = os.open(
@@ -127,6 +124,6 @@ def make(base: int, mapping: str) -> None:
 
 
 def remove(base: int, mapping: str) -> None:
-    """Remove a mapping's mount point; success when there is none."""
+    """Remove the mount point of a mapping; success if there is none."""
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(mapping, dir_fd=base)

@@ -10,10 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What /proc tells of mounts and of the processes that serve guests.
-
-Standard library only, as in :mod:`nova_shares.mounts.location`.
-"""
+"""What /proc shows of mounts and of the processes that serve guests."""
 
 from __future__ import annotations
 
@@ -23,10 +20,10 @@ import os
 import re
 from typing import Optional
 
-#: Where the kernel shows it; tests have their own.
+#: Tests have their own.
 PROC = "/proc"
 _DAEMONS = ("libvirtd", "virtqemud")
-#: Of a process that has ended; the last while its parent has not seen it.
+#: Errors of a process that has ended; EINVAL until its parent waits for it.
 _GONE = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
 
 
@@ -35,7 +32,7 @@ class Mount:
     """A line of a mount table.
 
     :ivar device: the number of the file system, as ``major:minor``
-    :ivar shared: whether what is mounted below it is seen elsewhere
+    :ivar shared: whether other namespaces see what is mounted below it
     """
 
     device: str
@@ -47,7 +44,7 @@ class Mount:
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """A process, by its own word; only ``uid`` can't be made up."""
+    """A process; it can forge its ``argv``, but not its ``uid``."""
 
     pid: int
     uid: int
@@ -55,11 +52,11 @@ class Process:
 
     @property
     def name(self) -> str:
-        """The program's name, e.g. ``virtiofsd``."""
+        """Return the name of the program, e.g. ``virtiofsd``."""
         return os.path.basename(self.argv[0]) if self.argv else ""
 
     def names(self, path: str) -> bool:
-        """Tell whether an argument is a path, or an option with it."""
+        """Return whether an argument is a path, or an option with it."""
         return any(
             word == path or word.endswith("=" + path)
             for argument in self.argv[1:]
@@ -68,10 +65,10 @@ class Process:
 
 
 def mounts(pid: Optional[int] = None, proc: str = PROC) -> list[Mount]:
-    """List the mounts that a process sees, the undermost first.
+    """List the mounts that a process sees, the lowest first.
 
-    :param pid: None: this one
-    :raises OSError: if its table can't be read
+    :param pid: None: this process
+    :raises OSError: if the table cannot be read
     """
     who = "self" if pid is None else str(pid)
     with open(f"{proc}/{who}/mountinfo", "rb") as f:
@@ -91,8 +88,8 @@ def parse_mountinfo(text: str) -> list[Mount]:
                     target=_unescaped(fields[4]),
                     fstype=rest[0],
                     source=_unescaped(rest[1]),
-                    # One that follows a master is in a namespace like
-                    # those that systemd makes for a sandbox.
+                    # A mount with a master belongs to a namespace such as
+                    # a sandbox of systemd.
                     shared=any(f.startswith("shared:") for f in fields[6:])
                     and not any(f.startswith("master:") for f in fields[6:]),
                 )
@@ -107,7 +104,7 @@ def _unescaped(text: str) -> str:
 
 
 def at(table: list[Mount], target: str) -> Optional[Mount]:
-    """Get what is seen at a path: the uppermost mount on exactly it."""
+    """Return the uppermost mount on exactly this path."""
     for mount in reversed(table):
         if mount.target == target:
             return mount
@@ -115,10 +112,10 @@ def at(table: list[Mount], target: str) -> Optional[Mount]:
 
 
 def is_shared(table: list[Mount], path: str) -> bool:
-    """Tell whether mounts below a path are undone for guests, too.
+    """Return whether an unmount below a path reaches guests, too.
 
-    QEMU has a mount namespace of its own. Where mounts are private it keeps
-    what was mounted when it started, and a file system lives as long as it.
+    QEMU has its own mount namespace. Where mounts are private it keeps the
+    mounts from when it started, and a file system lives as long as QEMU.
     """
     above = [
         mount
@@ -131,7 +128,7 @@ def is_shared(table: list[Mount], path: str) -> bool:
 
 
 def processes(proc: str = PROC) -> list[Process]:
-    """List the processes that can be seen and have arguments.
+    """List the processes that are visible and have arguments.
 
     A process that has ended and waits for its parent has none.
     """
@@ -151,12 +148,12 @@ def _process(pid: int, proc: str) -> Optional[Process]:
         with open(f"{proc}/{pid}/cmdline", "rb") as f:
             argv = os.fsdecode(f.read()).split("\0")[:-1]
     except OSError:
-        return None  # It has just ended, or is hidden from us.
+        return None  # It has just ended, or is hidden.
     return Process(pid, uid, tuple(argv)) if argv else None
 
 
 def daemons(found: list[Process]) -> list[int]:
-    """Pick root's libvirt daemons out of processes, by pid."""
+    """Return the pids of root's libvirt daemons among processes."""
     return [
         process.pid
         for process in found
@@ -165,7 +162,7 @@ def daemons(found: list[Process]) -> list[int]:
 
 
 def servers(found: list[Process], path: str) -> list[int]:
-    """Pick the virtiofsd processes that serve a path, by pid."""
+    """Return the pids of the virtiofsd processes that serve a path."""
     return [
         process.pid
         for process in found
@@ -174,13 +171,13 @@ def servers(found: list[Process], path: str) -> list[int]:
 
 
 def is_seen(path: str, proc: str = PROC) -> Optional[bool]:
-    """Tell whether libvirt sees at a path the mount that we see there.
+    """Return whether libvirt sees the same mount at a path as this process.
 
-    virtiofsd has libvirt's mounts. Where they are others than ours it would
-    give the guest the empty directory below, on the host's own disk.
+    virtiofsd has the mount namespace of libvirt. In a different one it gives
+    the guest the empty directory below, on the disk of the host.
 
-    :returns: None: there is no libvirt daemon to ask
-    :raises OSError: if a daemon's table can't be read by us
+    :returns: None: there is no libvirt daemon
+    :raises OSError: if the table of a daemon cannot be read
     """
     here = at(mounts(proc=proc), path)
     seen = None

@@ -10,7 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The compute host: its guests and its mounts."""
+"""The compute host: its guests and its mounts.
+
+The agent knows :class:`nova_shares.virt.driver.Driver` alone::
+
+    driver           the interface
+      |-- fake           guests in memory, for development and tests
+      `-- libvirt        guests of libvirt and QEMU
+            |-- connection   reconnects by itself
+            |-- domain_xml   reads and writes the devices
+            |-- nova_conf    reads nova-compute's configuration
+            `-- mount        looks at mounts; root's helper makes them
+"""
 
 from __future__ import annotations
 
@@ -23,13 +34,12 @@ if TYPE_CHECKING:
 
 
 def load(conf: cfg.ConfigOpts) -> driver.Driver:
-    """Make the driver of ``[compute] virt_driver``.
+    """Make the driver that ``[compute] virt_driver`` selects.
 
-    Each driver is imported when it is chosen: libvirt is not everywhere,
-    and the mount helper, which is in this package too, imports nothing that
-    it does not need.
+    A driver is imported when it is selected, because libvirt-python is not
+    installed everywhere.
 
-    :raises oslo_config.cfg.Error: when none is chosen, or it can't be had
+    :raises oslo_config.cfg.Error: if no driver is selected or available
     """
     chosen = conf.compute.virt_driver
     if chosen == "fake":

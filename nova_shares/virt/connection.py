@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A connection to libvirt that comes back by itself.
+"""A connection to libvirt that reconnects by itself.
 
-One thread runs libvirt's event loop and another, ``domains``, opens the
-connection, and opens it again when libvirtd has gone: nobody else ever
-waits for a libvirtd that accepts and does not answer.
+One thread runs the event loop of libvirt. Another, ``domains``, opens the
+connection, and opens it again when it is lost: no other thread waits for a
+libvirtd that accepts a connection and does not answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from nova_shares import exception
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between two signs of life, and how many may be missed.
+#: Seconds between two keepalive messages, and how many may be missed.
 _KEEPALIVE = (5, 3)
 #: Seconds that a call waits for a connection, and between two tries.
 _PATIENCE = 5.0
@@ -59,14 +59,14 @@ class Connection:
         self._opened = opened
         self._state = threading.Condition()
         self._conn: Optional[Any] = None
-        self._error = "it has not been reached yet"
+        self._error = "it is not connected yet"
         self._closed = False
         self._thread: Optional[threading.Thread] = None
 
     def get(self) -> Any:
-        """Get the open connection, a virConnect.
+        """Return the open connection, a virConnect.
 
-        :raises nova_shares.exception.StepFailed: when there is none
+        :raises nova_shares.exception.StepFailed: if there is none
         """
         with self._state:
             if self._thread is None:
@@ -76,12 +76,12 @@ class Connection:
             )
             if self._conn is None:
                 raise exception.StepFailed(
-                    f"libvirt can't be reached: {self._error}."
+                    f"Cannot connect to libvirt: {self._error}."
                 )
             return self._conn
 
     def close(self) -> None:
-        """Let go of libvirt."""
+        """Close the connection."""
         with self._state:
             self._closed = True
             self._conn = None
@@ -99,12 +99,12 @@ class Connection:
             try:
                 self._hold(libvirt.open(self._uri))
             except Exception as e:
-                # What the host can do is looked at too; this thread is the
-                # only one to come back.
+                # Reading the capabilities may fail too, and no other thread
+                # reconnects.
                 self._failed(e)
 
     def _hold(self, conn: Any) -> None:
-        """Serve a connection until it is lost, or let go of."""
+        """Serve a connection until it is lost or closed."""
         registered: list[int] = []
         try:
             self._register(conn, registered)
@@ -121,7 +121,7 @@ class Connection:
             _drop(conn, registered)
 
     def _failed(self, error: Exception) -> None:
-        LOG.warning("libvirt at %s: %s", self._uri, error)
+        LOG.warning("Cannot connect to libvirt at %s: %s", self._uri, error)
         with self._state:
             self._error = str(error)
             self._state.wait_for(lambda: self._closed, _RETRY)
@@ -140,7 +140,9 @@ class Connection:
             )
 
     def _lost(self, conn: Any, reason: int, opaque: Any) -> None:
-        LOG.warning("The connection to libvirt is lost, reason %d", reason)
+        LOG.warning(
+            "Lost the connection to libvirt, reason %d; reconnecting", reason
+        )
         with self._state:
             if self._conn is conn or self._conn is None:
                 self._conn = None
@@ -151,19 +153,19 @@ class Connection:
         self._changed(domain.UUIDString())
 
     def _tell_all(self, conn: Any) -> None:
-        """Tell of all guests: what happened meanwhile was told to nobody."""
+        """Report all guests: events are lost without a connection."""
         try:
             for domain in conn.listAllDomains():
                 self._changed(domain.UUIDString())
         except libvirt.libvirtError as e:
-            LOG.warning("Guests can't be listed: %s", e)
+            LOG.warning("Cannot list the guests: %s", e)
 
 
 def _drop(conn: Any, registered: list[int]) -> None:
-    """Undo what keeps a connection from being closed.
+    """Remove the callbacks that keep a connection open.
 
-    That is done with the last reference to it: another thread may be in a
-    call, and an explicit close would take the connection away under it.
+    The last reference closes it: an explicit close would break the calls of
+    other threads.
     """
     for undo in (
         *(partial(conn.domainEventDeregisterAny, id_) for id_ in registered),
@@ -172,15 +174,15 @@ def _drop(conn: Any, registered: list[int]) -> None:
         try:
             undo()
         except libvirt.libvirtError as e:
-            LOG.debug("Letting go of libvirt: %s", e)
+            LOG.debug("Cannot remove a callback of libvirt: %s", e)
 
 
 def _run_event_loop() -> None:
-    """Run libvirt's event loop: one a process, for all connections."""
+    """Start the event loop of libvirt, one for all connections."""
     with _loop_lock:
         if any(t.name == "libvirt-events" for t in threading.enumerate()):
             return
-        # What libvirt reports is in the exceptions; it need not print it.
+        # Errors are in the exceptions: libvirt need not print them.
         libvirt.registerErrorHandler(lambda context, error: None, None)
         libvirt.virEventRegisterDefaultImpl()
         threading.Thread(
@@ -193,4 +195,4 @@ def _loop() -> None:
         try:
             libvirt.virEventRunDefaultImpl()
         except libvirt.libvirtError as e:
-            LOG.warning("libvirt's event loop: %s", e)
+            LOG.warning("The event loop of libvirt failed: %s", e)

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A guest's share devices in libvirt's XML, read and written.
+"""Read and write the share devices of a guest in the XML of libvirt.
 
-The format is libvirt's, https://libvirt.org/formatdomain.html#filesystems
+The format is described at https://libvirt.org/formatdomain.html#filesystems
 and https://libvirt.org/formatdomaincaps.html#filesystem.
 """
 
@@ -23,8 +23,8 @@ import json
 import os
 from xml.etree import ElementTree
 
-#: Where programs that serve vhost-user devices are told of, see QEMU's
-#: docs/interop/vhost-user.json; an earlier directory wins.
+#: Where programs that serve vhost-user devices are described, see
+#: docs/interop/vhost-user.json of QEMU; an earlier directory wins.
 VHOST_USER = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")
 
 
@@ -32,9 +32,9 @@ VHOST_USER = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")
 class Filesystem:
     """A device by which a guest sees a directory of the host.
 
-    :ivar source: the directory; empty where there is none
-    :ivar tag: by which the guest mounts it
-    :ivar alias: by which libvirt knows the device
+    :ivar source: the directory; empty if there is none
+    :ivar tag: the name by which the guest mounts it
+    :ivar alias: the name of the device in libvirt
     """
 
     source: str
@@ -60,13 +60,13 @@ def filesystems(xml: str) -> list[Filesystem]:
 
 
 def has_shared_memory(xml: str) -> bool:
-    """Tell whether a guest's memory is shared with the host."""
+    """Return whether the guest shares its memory with the host."""
     access = _parse(xml).find("./memoryBacking/access")
     return access is not None and access.get("mode") == "shared"
 
 
 def device(source: str, tag: str) -> str:
-    """Write a virtiofs device."""
+    """Return the XML of a virtiofs device."""
     element = ElementTree.Element(
         "filesystem", type="mount", accessmode="passthrough"
     )
@@ -77,7 +77,7 @@ def device(source: str, tag: str) -> str:
 
 
 def has_virtiofs(capabilities: str) -> bool:
-    """Read from domain capabilities whether QEMU has virtiofs devices."""
+    """Return whether domain capabilities include virtiofs devices."""
     values = _parse(capabilities).iterfind(
         "./devices/filesystem[@supported='yes']/enum[@name='driverType']/value"
     )
@@ -85,7 +85,7 @@ def has_virtiofs(capabilities: str) -> bool:
 
 
 def has_virtiofsd(directories: tuple[str, ...] = VHOST_USER) -> bool:
-    """Tell whether libvirt finds a virtiofsd on this host."""
+    """Return whether libvirt finds a virtiofsd on this host."""
     described: dict[str, str] = {}
     for directory in reversed(directories):
         if os.path.isdir(directory):
@@ -104,9 +104,9 @@ def _serves(path: str) -> bool:
             told = json.load(f)
         return told["type"] == "fs" and os.access(told["binary"], os.X_OK)
     except (OSError, ValueError, KeyError, TypeError):
-        return False  # As libvirt, which passes over it.
+        return False  # libvirt ignores it, too.
 
 
 def _parse(xml: str) -> ElementTree.Element:
-    # It comes from libvirt on this host, over a local socket.
+    # The source is libvirt on this host, over a local socket.
     return ElementTree.fromstring(xml)  # noqa: S314

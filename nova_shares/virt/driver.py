@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the agent needs of a hypervisor and of the host's mounts.
+"""The interface of a hypervisor and of the mounts of the host.
 
 Every method may raise :class:`nova_shares.exception.StepFailed` with a
-sentence for the operator, and says so at once or within its own limit: it
-never waits for ever. All but :meth:`Driver.listen` are called from several
-threads, for one mapping never from two at once.
+sentence for the operator. It returns or fails within its own time limit.
+All methods except :meth:`Driver.listen` are called from several threads,
+but for one mapping never from two at the same time.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from nova_shares.mapping import ShareMapping
 
 @dataclasses.dataclass(frozen=True)
 class CephxIdentity:
-    """As whom a CephFS share is mounted.
+    """The identity that mounts a CephFS share.
 
-    :ivar key: a secret: it is never shown
+    :ivar key: a secret, never shown
     """
 
     name: str
@@ -43,93 +43,91 @@ class CephxIdentity:
 class Driver(abc.ABC):
     """A hypervisor.
 
-    When it can't be reached every method raises: that it does not answer
-    is never taken for the absence of a guest, a mount or a device.
+    Every method raises if the hypervisor does not answer: that is not the
+    absence of a guest, a mount or a device.
     """
 
     @abc.abstractmethod
     def capabilities(self) -> Capabilities:
-        """Tell what this host can do, as it is now."""
+        """Return the current capabilities of this host."""
 
     @abc.abstractmethod
     def domains(self) -> dict[str, bool]:
-        """List the guests by their server's id, and whether each runs."""
+        """Return the guests by server id, and whether each runs."""
 
     @abc.abstractmethod
     def is_running(self, instance_uuid: str) -> Optional[bool]:
-        """Tell whether a server's guest runs; None: there is no guest."""
+        """Return whether the guest of a server runs; None: no guest."""
 
     @abc.abstractmethod
     def listen(self, changed: Callable[[str], None]) -> None:
-        """Have ``changed`` called with a server's id at each change.
+        """Call ``changed`` with the id of a server at each change.
 
-        A change is a guest that started or stopped, or a device that came
-        or went. ``changed`` returns at once.
+        A change is a guest that starts or stops, or a device that is added
+        or removed. ``changed`` returns immediately.
         """
 
     @abc.abstractmethod
     def is_mounted(self, mapping: ShareMapping) -> bool:
-        """Tell whether the share is mounted for this mapping.
+        """Return whether the share is mounted for this mapping.
 
-        A mount whose client has died is none: :meth:`mount` replaces it.
+        A dead mount does not count: :meth:`mount` replaces it.
         """
 
     @abc.abstractmethod
     def mount(
         self, mapping: ShareMapping, identity: Optional[CephxIdentity]
     ) -> None:
-        """Mount the share for this mapping; success when it is already.
+        """Mount the share for this mapping; success if it is mounted.
 
-        :param identity: as whom, where the protocol knows identities
+        :param identity: who mounts it, if the protocol has identities
         """
 
     @abc.abstractmethod
     def unmount(self, mapping: ShareMapping) -> None:
-        """Undo the mount; success when there is none.
+        """Unmount the share; success if it is not mounted.
 
-        On return nothing is mounted there any more.
+        On return nothing is mounted for the mapping.
         """
 
     @abc.abstractmethod
     def mounted(self) -> set[str]:
-        """List the mappings that have a mount here, by uuid."""
+        """Return the UUIDs of the mappings that have a mount."""
 
     @abc.abstractmethod
     def unmount_leftover(self, uuid: str) -> None:
-        """Undo the mount of a mapping that is no more.
+        """Remove the mount of a mapping that no longer exists.
 
-        It is refused while any guest names it.
+        It is refused while any guest has a device of it.
         """
 
     @abc.abstractmethod
     def is_plugged(self, mapping: ShareMapping) -> bool:
-        """Tell whether the running guest has the mapping's device."""
+        """Return whether the running guest has the device."""
 
     @abc.abstractmethod
     def works(self, mapping: ShareMapping) -> bool:
-        """Tell whether the running guest can use the share.
+        """Return whether the running guest can use the share.
 
-        It is mounted and plugged, and what serves it is alive.
+        It is mounted and plugged, and its virtiofsd works.
         """
 
     @abc.abstractmethod
     def plug(self, mapping: ShareMapping) -> None:
-        """Give the running guest the device; success when it has it.
+        """Attach the device to the running guest; success if it has it.
 
-        A device that nothing serves any more is replaced, if the guest
-        lets go of it.
+        A device without a virtiofsd is replaced, if the guest releases it.
 
         :raises nova_shares.exception.Conflict: if the guest has stopped
-            meanwhile
         """
 
     @abc.abstractmethod
     def unplug(self, mapping: ShareMapping) -> None:
-        """Ask the guest to give the device back.
+        """Ask the guest to release the device.
 
-        That it returns proves nothing: ask :meth:`is_plugged`.
+        The guest may not have done so on return: see :meth:`is_plugged`.
         """
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Stop listening and let go of the hypervisor."""
+        """Stop listening and close the connection."""

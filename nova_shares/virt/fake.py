@@ -12,9 +12,9 @@
 
 """A hypervisor in memory, for development and tests.
 
-:class:`Hypervisor` is the world: guests, their devices, the host's mounts.
-It outlives the agent as a real one does, in the same process or, by
-:func:`serve` and :func:`connect`, in another.
+:class:`Hypervisor` holds the guests, their devices and the mounts. Like a
+real one it outlives the agent, in the same process or, with :func:`serve`
+and :func:`connect`, in another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from nova_shares.virt import driver
 
 LOG = logging.getLogger(__name__)
 
-#: What can be made to fail or to hang.
+#: The steps that can be made to fail or to hang.
 STEPS = ("mount", "unmount", "plug", "unplug")
 _AUTHKEY = b"nova-shares fake hypervisor"
 Hook = Callable[[str, str, str], None]
@@ -66,27 +66,27 @@ class Hypervisor:
     # What Nova does.
 
     def define(self, server: str) -> None:
-        """Make a guest, switched off."""
+        """Define a guest that does not run."""
         with self._changed:
             self._domains.setdefault(server, False)
             self._devices.setdefault(server, {})
 
     def start(self, server: str) -> None:
-        """Start a guest, without our devices, as Nova does."""
+        """Start a guest without share devices, as Nova does."""
         with self._changed:
             self._domains[server] = True
             self._devices[server] = {}
             self._tell(server)
 
     def stop(self, server: str) -> None:
-        """Stop a guest; its devices go."""
+        """Stop a guest and remove its devices."""
         with self._changed:
             self._domains[server] = False
             self._devices[server] = {}
             self._tell(server)
 
     def delete(self, server: str) -> None:
-        """Take a guest away."""
+        """Delete a guest."""
         with self._changed:
             self._domains.pop(server, None)
             self._devices.pop(server, None)
@@ -102,17 +102,17 @@ class Hypervisor:
             return dict(self._domains)
 
     def mounts(self) -> dict[str, str]:
-        """List what is mounted, by mapping."""
+        """Return the export locations that are mounted, by mapping."""
         with self._changed:
             return dict(self._mounts)
 
     def devices(self, server: str) -> dict[str, str]:
-        """List a running guest's devices: mapping by tag."""
+        """Return the devices of a running guest: mapping by tag."""
         with self._changed:
             return dict(self._devices.get(server, {}))
 
     def act(self, step: str, mapping: ShareMapping) -> None:
-        """Do a step, or fail or hang as told."""
+        """Do a step, or fail or hang as configured."""
         if self.hook:
             self.hook("before", step, mapping.uuid)
         time.sleep(self._delays.get(step, 0))
@@ -125,14 +125,14 @@ class Hypervisor:
     def events(self, seen: int, limit: float) -> tuple[int, list[str]]:
         """Wait up to ``limit`` seconds for changes after the first ``seen``.
 
-        :returns: how many there were in all, and the servers of the new
+        :returns: the number of all changes, and the servers of the new ones
         """
         with self._changed:
             self._changed.wait_for(lambda: len(self._events) > seen, limit)
             return len(self._events), self._events[seen:]
 
     def unmount_leftover(self, uuid: str) -> None:
-        """Undo the mount of a mapping that is no more."""
+        """Remove the mount of a mapping that no longer exists."""
         with self._changed:
             if any(uuid in its.values() for its in self._devices.values()):
                 raise exception.StepFailed("A running guest uses the mount.")
@@ -141,11 +141,11 @@ class Hypervisor:
     # What a test tells it.
 
     def fail(self, step: str, message: str, count: int = 1) -> None:
-        """Have a step fail, ``count`` times; -1: always; 0: no more."""
+        """Make a step fail ``count`` times; -1: always; 0: never."""
         self._failures[step] = [message, count]
 
     def hang(self, step: str, seconds: float) -> None:
-        """Have a step take so long."""
+        """Make a step take that long."""
         self._delays[step] = seconds
 
     def _tell(self, server: str) -> None:
@@ -173,14 +173,16 @@ class Hypervisor:
             raise exception.StepFailed("The share is not mounted.")
         devices = self._devices[mapping.instance_uuid]
         if devices.setdefault(mapping.tag, mapping.uuid) != mapping.uuid:
-            raise exception.StepFailed("The guest has the tag already.")
+            raise exception.StepFailed(
+                "The guest has another device with the tag."
+            )
 
     def _unplug(self, mapping: ShareMapping) -> None:
         self._devices.get(mapping.instance_uuid, {}).pop(mapping.tag, None)
 
 
 class FakeDriver(driver.Driver):
-    """Drives a :class:`Hypervisor`, here or in another process."""
+    """Uses a :class:`Hypervisor`, in this or another process."""
 
     def __init__(self, hypervisor: Hypervisor) -> None:
         self._hypervisor = hypervisor
@@ -196,7 +198,7 @@ class FakeDriver(driver.Driver):
         return self._hypervisor.domains().get(instance_uuid)
 
     def listen(self, changed: Callable[[str], None]) -> None:
-        # Here: what changes once this has returned is told.
+        # Here, so that no change after the return is missed.
         seen, _ = self._hypervisor.events(0, 0)
         threading.Thread(
             target=self._listen,
@@ -251,13 +253,13 @@ class FakeDriver(driver.Driver):
 
 
 class _Manager(managers.BaseManager):
-    """Carries the calls between two processes."""
+    """Carries calls between two processes."""
 
 
 def serve(hypervisor: Hypervisor, address: str) -> Callable[[], None]:
-    """Serve a hypervisor to other processes on a socket, from a thread.
+    """Serve a hypervisor to other processes on a socket, in a thread.
 
-    :returns: what closes the socket
+    :returns: a function that closes the socket
     """
 
     class Serving(_Manager):
@@ -271,7 +273,7 @@ def serve(hypervisor: Hypervisor, address: str) -> Callable[[], None]:
 
 
 def connect(address: str) -> Hypervisor:
-    """Reach a hypervisor that :func:`serve` serves."""
+    """Connect to a hypervisor that :func:`serve` serves."""
     _Manager.register("hypervisor")
     manager = _Manager(address=address, authkey=_AUTHKEY)
     manager.connect()

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Guests by libvirt and QEMU, their devices by virtiofsd.
+"""Guests of libvirt and QEMU, with devices that virtiofsd serves.
 
-A device is attached to the running guest alone: Nova writes a guest's
-definition anew at each start. What libvirt returns is no proof of anything,
-the running guest's XML is.
+A device is attached to the running guest only, because Nova rewrites the
+definition of a guest at each start. Only the XML of the running guest proves
+that a device is there or gone; a successful call to libvirt does not.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ from nova_shares.virt import nova_conf
 
 LOG = logging.getLogger(__name__)
 
-#: The oldest libvirt and QEMU with which this has been seen to work.
+#: Minimum versions, tested.
 MIN_LIBVIRT = 9_000_000
 MIN_QEMU = 7_002_000
-#: Seconds that a guest has to let go of a device that is to be replaced.
+#: Seconds that a guest has to release a device that is to be replaced.
 _LETTING_GO = 5.0
-#: Seconds until a guest is asked again: a request in early boot is lost.
+#: Seconds until a guest is asked again: it loses a request in early boot.
 _ASK_AGAIN = 3.0
-#: What QEMU says when it has been asked before, and is about to be done.
+#: Errors of QEMU while an earlier request is in progress.
 _UNDER_WAY = ("already in the process of unplug", "is busy")
 
 
 class LibvirtDriver(driver.Driver):
-    """The guests of this host's libvirt."""
+    """The guests of libvirt on this host."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -98,8 +98,8 @@ class LibvirtDriver(driver.Driver):
     def domains(self) -> dict[str, bool]:
         conn = self._connection.get()
         found = {}
-        with _explained("guests can't be listed"):
-            # One that starts between the two is seen to run.
+        with _explained("cannot list the guests"):
+            # A guest that starts between the two calls counts as running.
             for flag, runs in (
                 (libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE, False),
                 (libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE, True),
@@ -112,7 +112,7 @@ class LibvirtDriver(driver.Driver):
         domain = self._find(instance_uuid)
         if domain is None:
             return None
-        with _explained("the guest can't be looked at"):
+        with _explained("cannot look at the guest"):
             return bool(domain.isActive())
 
     def listen(self, changed: Callable[[str], None]) -> None:
@@ -138,10 +138,10 @@ class LibvirtDriver(driver.Driver):
     ) -> None:
         device = self._device(mapping)
         if device is not None and self._mounts.is_dead(mapping):
-            # virtiofsd has its own hold of the dead mount: the guest needs
-            # a new device, and the old one goes first, for nothing that a
-            # guest names is ever unmounted.
-            self._replace(mapping, device, "What the guest has mounted died")
+            # virtiofsd holds the dead mount, so the guest needs a new
+            # device. The old one goes first, because a mount that a guest
+            # has a device of is never unmounted.
+            self._replace(mapping, device, "The mount of the share is dead")
         self._mounts.mount(mapping, identity)
 
     def unmount(self, mapping: ShareMapping) -> None:
@@ -158,14 +158,15 @@ class LibvirtDriver(driver.Driver):
     def unmount_leftover(self, uuid: str) -> None:
         path = self._mounts.path(uuid)
         conn = self._connection.get()
-        with _explained("guests can't be listed"):
+        with _explained("cannot list the guests"):
             running = conn.listAllDomains(
                 libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
             )
         for domain in running:
             if any(d.source == path for d in _devices(domain)):
                 raise exception.StepFailed(
-                    f"Guest {domain.UUIDString()} has a device of it."
+                    f"Guest {domain.UUIDString()} still has a device of the "
+                    "mount."
                 )
         self._mounts.unmount(uuid)
 
@@ -193,12 +194,12 @@ class LibvirtDriver(driver.Driver):
                 if self._is_served(mapping):
                     return
                 self._replace(
-                    mapping, device, "The virtiofsd of the guest's device died"
+                    mapping, device, "The virtiofsd of the device is dead"
                 )
             elif path == device.source or mapping.tag == device.tag:
                 raise exception.StepFailed(
-                    f"The guest has a device with tag {device.tag} of "
-                    f"{device.source} that is not ours."
+                    f"The guest has another device with tag {device.tag}, "
+                    f"of {device.source}."
                 )
         self._mounts.check_seen(mapping.uuid)
         try:
@@ -209,7 +210,7 @@ class LibvirtDriver(driver.Driver):
         except libvirt.libvirtError as e:
             if _is_gone(e):
                 raise exception.Conflict(uuid=mapping.uuid) from e
-            with _explained("the guest can't be looked at"):
+            with _explained("cannot look at the guest"):
                 xml = domain.XMLDesc()
             raise _refused(e, xml) from e
         self._asked.pop(mapping.uuid, None)
@@ -224,7 +225,9 @@ class LibvirtDriver(driver.Driver):
         if now - self._asked.get(mapping.uuid, -_ASK_AGAIN) < _ASK_AGAIN:
             return
         self._asked[mapping.uuid] = now
-        LOG.debug("Mapping %s: the guest is asked to unplug", mapping.uuid)
+        LOG.debug(
+            "Mapping %s: asking the guest to release the device", mapping.uuid
+        )
         try:
             # Does not wait for the guest, as detachDevice does.
             domain.detachDeviceAlias(
@@ -234,14 +237,14 @@ class LibvirtDriver(driver.Driver):
             if _is_gone(e) or any(text in str(e) for text in _UNDER_WAY):
                 LOG.debug("Mapping %s: unplug: %s", mapping.uuid, e)
                 return
-            raise _failed("the device can't be unplugged", e) from e
+            raise _failed("cannot detach the device", e) from e
 
     def _replace(
         self, mapping: ShareMapping, device: domain_xml.Filesystem, why: str
     ) -> None:
-        """Have the guest give back a device that is of no use any more."""
+        """Detach a device that no longer works."""
         LOG.warning(
-            "Mapping %s: %s; tag %s is unplugged to be plugged anew",
+            "Mapping %s: %s; replacing the device with tag %s",
             mapping.uuid,
             why,
             device.tag,
@@ -251,18 +254,17 @@ class LibvirtDriver(driver.Driver):
         while self._device(mapping) is not None:
             if time.monotonic() > until:
                 raise exception.StepFailed(
-                    f"{why}, and the guest does not let go of the device. "
-                    "It can use the share again after it has been stopped or "
-                    "reset."
+                    f"{why}, and the guest does not release the device. Stop "
+                    "or reset the guest to use the share again."
                 )
             time.sleep(0.1)
             self.unplug(mapping)
 
     def _is_served(self, mapping: ShareMapping) -> bool:
-        """Tell whether the virtiofsd of a mapping lives, as far as is seen."""
+        """Return whether the virtiofsd of a mapping is alive, if visible."""
         found = process_table.processes()
         if not process_table.daemons(found):
-            return True  # Other users' processes are hidden from us.
+            return True  # Processes of other users are hidden.
         return bool(
             process_table.servers(found, self._mounts.path(mapping.uuid))
         )
@@ -270,7 +272,7 @@ class LibvirtDriver(driver.Driver):
     def _device(
         self, mapping: ShareMapping
     ) -> Optional[domain_xml.Filesystem]:
-        """Find the device of a mapping's mount in its running guest."""
+        """Return the device of a mapping in its running guest."""
         domain = self._find(mapping.instance_uuid)
         if domain is None:
             return None
@@ -287,11 +289,11 @@ class LibvirtDriver(driver.Driver):
         except libvirt.libvirtError as e:
             if _is_gone(e):
                 return None
-            raise _failed("the guest can't be looked up", e) from e
+            raise _failed("cannot look up the guest", e) from e
 
 
 def _devices(domain: Any) -> list[domain_xml.Filesystem]:
-    """List the devices of a guest if it runs; its definition has none."""
+    """List the devices of a guest if it runs."""
     try:
         if not domain.isActive():
             return []
@@ -299,11 +301,11 @@ def _devices(domain: Any) -> list[domain_xml.Filesystem]:
     except libvirt.libvirtError as e:
         if _is_gone(e):
             return []
-        raise _failed("the guest can't be looked at", e) from e
+        raise _failed("cannot look at the guest", e) from e
 
 
 def _is_gone(error: libvirt.libvirtError) -> bool:
-    """Tell whether what was asked about has ended meanwhile."""
+    """Return whether the guest or device is gone."""
     return error.get_error_code() in (
         libvirt.VIR_ERR_NO_DOMAIN,
         libvirt.VIR_ERR_OPERATION_INVALID,
@@ -312,30 +314,30 @@ def _is_gone(error: libvirt.libvirtError) -> bool:
 
 
 def _refused(error: libvirt.libvirtError, xml: str) -> exception.StepFailed:
-    """Say why a device can't be attached, and what helps."""
+    """Explain why a device cannot be attached, and what to do."""
     text = str(error)
     if "requires shared memory" in text:
         if domain_xml.has_shared_memory(xml):
-            # Seen with libvirt 9.0, for guests without NUMA cells.
+            # libvirt 9.0, for guests without NUMA cells.
             return exception.StepFailed(
-                "libvirt has forgotten over its own restart that the "
-                "guest's memory is shared. The guest must be started again.",
+                "libvirt was restarted and no longer knows that the memory of "
+                "the guest is shared. Stop and start the server.",
                 retry=False,
             )
         return exception.StepFailed(
-            "The guest's memory is not shared with the host, which virtiofs "
-            "needs. It must be started again with file_backed_memory in "
-            "[libvirt] of nova.conf, or with a flavor whose hw:mem_page_size "
-            "asks for huge pages.",
+            "The guest does not share its memory with the host, which "
+            "virtiofs requires. Set file_backed_memory in [libvirt] of "
+            "nova.conf, or hw:mem_page_size of the flavor for huge pages, "
+            "then stop and start the server.",
             retry=False,
         )
     if "No more available PCI slots" in text:
         return exception.StepFailed(
-            "The guest has no free PCI port for the device. It must be "
-            "started again with a higher num_pcie_ports in [libvirt] of "
-            "nova.conf."
+            "The guest has no free PCI port for the device. Raise "
+            "num_pcie_ports in [libvirt] of nova.conf, then stop and start "
+            "the server."
         )
-    return _failed("the device can't be plugged", error)
+    return _failed("cannot attach the device", error)
 
 
 def _failed(what: str, error: libvirt.libvirtError) -> exception.StepFailed:

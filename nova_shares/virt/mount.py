@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The agent's side of the mounts: looks itself, has root's helper act.
+"""The agent's side of the mounts: reads the mount table, calls the helper.
 
-One mount a mapping, ``<base>/<mapping uuid>``. What is mounted is read from
-the mount table, never concluded from a directory that exists.
+Each mapping has one mount, ``<base>/<mapping uuid>``. The mount table tells
+what is mounted; that a directory exists does not.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from nova_shares.mounts import location
 from nova_shares.mounts import process_table
 from nova_shares.virt import driver
 
-#: What the helper may take beyond three limits of a mount, in seconds: it
-#: ends by itself before.
+#: Seconds that the helper may take beyond three times its limit; it ends by
+#: itself before that.
 _GRACE = 65.0
 
 
 def protocols(config: mount_config.Config) -> tuple[str, ...]:
-    """List the protocols for which this host has the programs."""
+    """List the protocols that this host has the programs for."""
     fuse = config.cephfs_client == "fuse"
     programs = {
         location.NFS: "mount.nfs",
@@ -56,7 +56,7 @@ def protocols(config: mount_config.Config) -> tuple[str, ...]:
 
 
 class Mounts:
-    """The mounts of this host's mappings.
+    """The mounts of the mappings of this host.
 
     :param helper: the command that runs the helper as root, e.g.
         ``["sudo", "-n", "nova-shares-mount-helper"]``
@@ -70,11 +70,11 @@ class Mounts:
         self._hanging: dict[str, subprocess.Popen[bytes]] = {}
 
     def path(self, uuid: str) -> str:
-        """Tell where a mapping's share is, or would be, mounted."""
+        """Return the mount point of a mapping."""
         return f"{self._config.base}/{uuid}"
 
     def listed(self) -> set[str]:
-        """List the mappings by uuid that have a mount, of whatever."""
+        """List the UUIDs of the mappings that have a mount."""
         found = set()
         for mount in process_table.mounts():
             base, _, name = mount.target.rpartition("/")
@@ -83,36 +83,36 @@ class Mounts:
         return found
 
     def is_mounted(self, m: ShareMapping) -> bool:
-        """Tell whether the mapping's share is mounted, and its client lives.
+        """Return whether the share is mounted and the mount is not dead.
 
-        Something else that is mounted there is not it; the helper will not
-        mount over that.
+        Another file system on the mount point does not count; the helper
+        refuses to mount over it.
         """
         mount = self._there(m.uuid)
         if mount is None:
             return False
         try:
-            place = location.parse(m.share_proto, m.export_location)
+            export = location.parse(m.share_proto, m.export_location)
         except location.BadLocation:
             return False
-        return place.is_mounted_as(
+        return export.is_mounted_as(
             mount.fstype, mount.source
         ) and not self._is_dead(mount)
 
     def is_dead(self, m: ShareMapping) -> bool:
-        """Tell whether there is a mount whose client has died."""
+        """Return whether there is a mount and it is dead."""
         mount = self._there(m.uuid)
         return mount is not None and self._is_dead(mount)
 
     def mount(
         self, m: ShareMapping, identity: Optional[driver.CephxIdentity]
     ) -> None:
-        """Mount; a mount whose client has died is replaced."""
+        """Mount the share; a dead mount is replaced."""
         try:
             location.parse(m.share_proto, m.export_location)
         except location.BadLocation as e:
             raise exception.StepFailed(
-                f"The export location can't be mounted. {e}", retry=False
+                f"Cannot mount the share: {e}", retry=False
             ) from e
         document = {
             "mapping": m.uuid,
@@ -124,24 +124,24 @@ class Mounts:
         self._call("mount", document)
         if not self.is_mounted(m):
             raise exception.StepFailed(
-                "The helper has mounted the share, and the agent does not "
-                "see it: they run in different mount namespaces."
+                "The helper mounted the share, but the agent does not see "
+                "it: they run in different mount namespaces."
             )
 
     def unmount(self, uuid: str) -> None:
-        """Unmount, and see the client end."""
+        """Unmount the share and wait until its client has ended."""
         self._call("unmount", {"mapping": uuid})
         if self._there(uuid) is not None:
             raise exception.StepFailed("The share is still mounted.")
 
     def has_remains(self, uuid: str) -> bool:
-        """Tell whether there is anything for :meth:`unmount` to remove."""
+        """Return whether :meth:`unmount` has anything to remove."""
         return self._there(uuid) is not None or os.path.lexists(
             self.path(uuid)
         )
 
     def check_seen(self, uuid: str) -> None:
-        """Make sure that libvirt sees the mount, too.
+        """Make sure that libvirt sees the mount.
 
         :raises nova_shares.exception.StepFailed: if it does not
         """
@@ -151,20 +151,20 @@ class Mounts:
             seen = self.ask_seen(uuid)
         if seen is None:
             raise exception.StepFailed(
-                "No libvirtd or virtqemud is to be seen among the processes."
+                "Found no libvirtd or virtqemud among the processes."
             )
         if not seen:
             raise exception.StepFailed(
-                "libvirt does not see the agent's mount: the guest would get "
-                "a directory of the host's own disk. The agent must not have "
-                "a mount namespace of its own.",
+                "libvirt does not see the mount: the guest would write to "
+                "the disk of the host. Run the agent in the mount namespace "
+                "of libvirt.",
                 retry=False,
             )
 
     def ask_seen(self, uuid: str) -> Optional[bool]:
-        """Have the helper tell whether libvirt sees a mapping's mount.
+        """Ask the helper whether libvirt sees the mount of a mapping.
 
-        :returns: None: there is no libvirt daemon that it could ask
+        :returns: None: there is no libvirt daemon
         """
         seen: Optional[bool] = self._call("seen", {"mapping": uuid})["seen"]
         return seen
@@ -189,7 +189,7 @@ class Mounts:
             ) from None
         except OSError as e:
             raise exception.StepFailed(
-                f"The mount helper can't be run: {e.strerror}."
+                f"Cannot run the mount helper: {e.strerror}."
             ) from e
         try:
             answer = json.loads(result.output)

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What nova-compute's own configuration on this host says.
+"""Reads the configuration of nova-compute on this host.
 
-It is read and never loaded as ours: its options have our names and mean
-something else.
+It is never loaded as configuration of the agent: some of its options have
+the same names and another meaning.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ LOG = logging.getLogger(__name__)
 
 
 class Unreadable(Exception):
-    """The file can't be read; the text says which, and why."""
+    """The file cannot be read; the text says which, and why."""
 
 
 def read(path: str) -> configparser.ConfigParser:
     """Read a nova.conf.
 
-    :raises Unreadable: if that can't be
+    :raises Unreadable: if it cannot be read
     """
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
@@ -42,13 +42,13 @@ def read(path: str) -> configparser.ConfigParser:
     except (OSError, ValueError, configparser.Error) as e:
         why = str(e).splitlines()[0]
         raise Unreadable(
-            f"{path}, [hypervisor] nova_conf, can't be read: {why}"
+            f"Cannot read {path}, see [hypervisor] nova_conf: {why}"
         ) from e
     return parser
 
 
 def file_backed_memory(conf: cfg.ConfigOpts) -> bool:
-    """Tell whether all guests of the host have shared memory."""
+    """Return whether all guests of the host have shared memory."""
     options = conf.hypervisor
     if options.file_backed_memory != "auto":
         return bool(options.file_backed_memory == "yes")
@@ -56,7 +56,7 @@ def file_backed_memory(conf: cfg.ConfigOpts) -> bool:
         parser = read(options.nova_conf)
         return parser.getint("libvirt", "file_backed_memory", fallback=0) > 0
     except Unreadable as e:
-        LOG.warning("Guests' memory is taken not to be shared. %s", e)
+        LOG.warning("Assuming that guests have no shared memory. %s", e)
     except ValueError as e:
-        LOG.warning("[libvirt] file_backed_memory of nova.conf: %s", e)
+        LOG.warning("Invalid [libvirt] file_backed_memory in nova.conf: %s", e)
     return False

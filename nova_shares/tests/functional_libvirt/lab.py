@@ -296,7 +296,7 @@ class Administrator(fixtures.Fixture):
 _HELPER = """import os
 import subprocess
 import sys
-from nova_shares.mounts import helper as mount_helper
+from nova_shares.mounts import helper
 
 def maybe(phase):
     path = "{directory}/" + phase + "-" + sys.argv[1]
@@ -308,7 +308,7 @@ def maybe(phase):
     subprocess.run(command, shell=True, check=True, stdout=sys.stderr)
 
 maybe("before")
-code = mount_helper.main(config_path="{config}")
+code = helper.main(config_path="{config}")
 maybe("after")
 sys.exit(code)
 """

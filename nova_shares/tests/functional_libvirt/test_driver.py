@@ -223,7 +223,7 @@ class PlugTest(DriverTest):
         error = self.assertRaises(
             exception.StepFailed, self.attach, guest, share, "data"
         )
-        self.assertIn("not ours", error.message)
+        self.assertIn("another device", error.message)
         self.assertEqual(["data"], guest.tags())
 
     def test_a_paused_guest_gives_back_when_it_goes_on(self):

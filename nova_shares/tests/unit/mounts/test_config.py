@@ -17,7 +17,7 @@ import os
 import fixtures
 import testtools
 
-from nova_shares.mounts import config as mount_config
+from nova_shares.mounts import config
 
 
 class MountConfigTest(testtools.TestCase):
@@ -29,25 +29,25 @@ class MountConfigTest(testtools.TestCase):
     def load(self, text, **how):
         with open(self.path, "w") as f:
             f.write(text)
-        return mount_config.load(self.path, **how)
+        return config.load(self.path, **how)
 
     def refused(self, text):
-        return str(self.assertRaises(mount_config.BadConfig, self.load, text))
+        return str(self.assertRaises(config.BadConfig, self.load, text))
 
     def test_without_a_file_the_defaults_hold(self):
-        config = mount_config.load(self.path, trusted=True)
-        self.assertEqual(mount_config.Config(), config)
-        self.assertEqual(config, self.load(""))
+        settings = config.load(self.path, trusted=True)
+        self.assertEqual(config.Config(), settings)
+        self.assertEqual(settings, self.load(""))
 
     def test_all_of_it(self):
-        config = self.load(
+        settings = self.load(
             "[mounts]\nbase = /srv/mounts\ntimeout = 5\n"
             "[nfs]\noptions = vers=4.2, nconnect=4,soft\n"
             "[cephfs]\nclient = fuse\noptions = fs=other\n"
             "fuse_options = client_fs=other\nconf = /etc/ceph/ceph.conf\n"
         )
         self.assertEqual(
-            mount_config.Config(
+            config.Config(
                 base="/srv/mounts",
                 timeout=5,
                 nfs_options=("vers=4.2", "nconnect=4", "soft"),
@@ -56,7 +56,7 @@ class MountConfigTest(testtools.TestCase):
                 ceph_fuse_options=("client_fs=other",),
                 ceph_conf="/etc/ceph/ceph.conf",
             ),
-            config,
+            settings,
         )
 
     def test_no_options_at_all(self):
@@ -80,15 +80,17 @@ class MountConfigTest(testtools.TestCase):
             "[cephfs]\noptions = name=admin\n",
             "[cephfs]\nfuse_options = keyring=/etc/x\n",
         ):
-            self.assertIn("]" if "[" in text else "read", self.refused(text))
+            self.assertIn(
+                "]" if "[" in text else "Cannot read", self.refused(text)
+            )
 
     def test_a_file_that_others_write_is_refused(self):
         self.load("")
         os.chmod(self.path, 0o666)
         error = self.assertRaises(
-            mount_config.BadConfig, mount_config.load, self.path, trusted=True
+            config.BadConfig, config.load, self.path, trusted=True
         )
-        self.assertIn("others than root", str(error))
+        self.assertIn("other than root", str(error))
 
     def test_so_is_one_in_whose_place_others_can_put_another(self):
         self.load("")
@@ -102,6 +104,6 @@ class MountConfigTest(testtools.TestCase):
         os.link(self.path, inside)
         for wrong in (path, inside):
             error = self.assertRaises(
-                mount_config.BadConfig, mount_config.load, wrong, trusted=True
+                config.BadConfig, config.load, wrong, trusted=True
             )
-            self.assertIn("others than root", str(error))
+            self.assertIn("other than root", str(error))

@@ -26,12 +26,12 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_shares.mounts import child
-from nova_shares.mounts import helper as mount_helper
+from nova_shares.mounts import helper
 from nova_shares.mounts import mount_points
 from nova_shares.mounts import process_table
 
 #: The real one; most of these tests must not get as far.
-RELEASE = mount_helper._release
+RELEASE = helper._release
 UUID = "0f3cbf4e-5c1d-4a8e-9d8c-8a4f3d1f7b11"
 GOOD = {
     "mapping": UUID,
@@ -106,7 +106,7 @@ class MountHelperTest(testtools.TestCase):
             contextlib.redirect_stdout(out),
             fixtures.MonkeyPatch("sys.stdin", Stdin),
         ):
-            code = mount_helper.main([verb], "/nonexistent/helper.conf")
+            code = helper.main([verb], "/nonexistent/helper.conf")
         answer = json.loads(out.getvalue())
         self.assertEqual(1 if "error" in answer else 0, code)
         return answer
@@ -128,7 +128,7 @@ class MountHelperTest(testtools.TestCase):
     def test_bad_verbs(self):
         good = json.dumps({"mapping": UUID}).encode()
         for verb in ("", "umount", "-h", "mount;id", "MOUNT"):
-            self.assertIn("verb", self.refused(verb, good))
+            self.assertIn("must be one of", self.refused(verb, good))
         self.refused("unmount", json.dumps(GOOD).encode())
 
     def test_what_is_no_document(self):
@@ -167,7 +167,7 @@ class MountHelperTest(testtools.TestCase):
         for after in range(300 - len(key), 300):
             self.output = key + "." * after
             error = self.assertRaises(
-                mount_helper.Refused, mount_helper._run, ["mount"], 1, 0, key
+                helper.Refused, helper._run, ["mount"], 1, 0, key
             )
             self.assertNotIn(key[-1] + ".", str(error))
 
@@ -188,7 +188,7 @@ class MountHelperTest(testtools.TestCase):
             ("nova_shares.mounts.helper.child.run", run),
         ):
             self.useFixture(fixtures.MonkeyPatch(name, fake))
-        with contextlib.suppress(mount_helper.Refused):
+        with contextlib.suppress(helper.Refused):
             RELEASE(target, 1)
         return ran
 
@@ -202,14 +202,14 @@ class MountHelperTest(testtools.TestCase):
         for text in (UUID, str(uuid.uuid4())):
             self.assertEqual(
                 {"mapping": text},
-                mount_helper._document(
+                helper._document(
                     json.dumps({"mapping": text}).encode(), ("mapping",)
                 ),
             )
         for text in (f"{{{UUID}}}", UUID.replace("-", ""), f"urn:uuid:{UUID}"):
             self.assertRaises(
-                mount_helper.Refused,
-                mount_helper._document,
+                helper.Refused,
+                helper._document,
                 json.dumps({"mapping": text}).encode(),
                 ("mapping",),
             )

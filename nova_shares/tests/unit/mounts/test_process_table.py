@@ -167,7 +167,7 @@ class ChildTest(testtools.TestCase):
         )
         self.assertEqual(3, result.code)
         self.assertEqual("asked", result.last_line)
-        self.assertEqual("it said nothing", child.Result(0, " \n").last_line)
+        self.assertEqual("no output", child.Result(0, " \n").last_line)
 
     def test_it_is_given_up(self):
         began = time.monotonic()
