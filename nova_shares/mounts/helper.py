@@ -18,7 +18,8 @@ standard output: ``{}``, or ``{"error": "a sentence"}`` with exit code 1.
 ==========  =============================================================
 verb        document
 ==========  =============================================================
-mount       mapping, protocol, export_location; for CephFS name and key
+mount       mapping, protocol, export_location; for CephFS name, key and,
+            optionally, fs: the name of the file system
 unmount     mapping
 seen        mapping; the answer has ``seen``: true, false or null
 ==========  =============================================================
@@ -122,9 +123,10 @@ def _mount(
     export_location: str = "",
     name: Optional[str] = None,
     key: Optional[str] = None,
+    fs: Optional[str] = None,
 ) -> dict[str, Any]:
     export = location.parse(protocol, export_location)
-    _check_identity(protocol, name, key)
+    _check_identity(protocol, name, key, fs)
     target = f"{settings.base}/{mapping}"
     with mount_points.held(settings.base, mapping, settings.timeout) as base:
         there = process_table.at(process_table.mounts(), target)
@@ -136,7 +138,7 @@ def _mount(
             _release(target, settings.timeout)
         mount_points.make(base, mapping)
         try:
-            _run_mount(settings, export, target, name, key)
+            _run_mount(settings, export, target, name, key, fs)
             there = process_table.at(process_table.mounts(), target)
             if there is None or not export.is_mounted_as(
                 there.fstype, there.source
@@ -153,12 +155,14 @@ def _mount(
 
 
 def _check_identity(
-    protocol: str, name: Optional[str], key: Optional[str]
+    protocol: str, name: Optional[str], key: Optional[str], fs: Optional[str]
 ) -> None:
     if protocol == location.NFS:
-        if name is not None or key is not None:
-            raise Refused("An NFS mount takes no identity.")
+        if (name, key, fs) != (None, None, None):
+            raise Refused("An NFS mount takes no identity or file system.")
         return
+    if fs is not None:
+        location.file_system(f"fs={fs}")
     if name is None or not _NAME.fullmatch(name):
         raise Refused("The cephx identity is invalid.")
     if key is None or not _KEY.fullmatch(key):
@@ -185,7 +189,7 @@ def _seen(settings: config.Config, mapping: str) -> dict[str, Any]:
 _VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "mount": (
         _mount,
-        ("mapping", "protocol", "export_location", "name", "key"),
+        ("mapping", "protocol", "export_location", "name", "key", "fs"),
     ),
     "unmount": (_unmount, ("mapping",)),
     "seen": (_seen, ("mapping",)),
@@ -201,9 +205,12 @@ def _run_mount(
     target: str,
     name: Optional[str],
     key: Optional[str],
+    fs: Optional[str],
 ) -> None:
     if export.protocol == location.NFS:
-        options = ",".join((*_ALWAYS, *settings.nfs_options))
+        port = () if export.port is None else (f"port={export.port}",)
+        # Of an option given twice, the last one counts.
+        options = ",".join((*_ALWAYS, *settings.nfs_options, *port))
         command = ["mount", "-t", "nfs", "-o", options]
         _run([*command, "--", export.device, target], settings.timeout)
         return
@@ -211,7 +218,7 @@ def _run_mount(
         secret = child.memory(
             "keyring", f"[client.{name}]\nkey = {key}\n".encode()
         )
-        command = _ceph_fuse(settings, export, target, f"{name}", secret)
+        command = _ceph_fuse(settings, export, target, f"{name}", secret, fs)
     else:
         secret = child.memory("secret", f"{key}".encode())
         options = ",".join(
@@ -220,6 +227,7 @@ def _run_mount(
                 f"name={name}",
                 f"secretfile=/proc/self/fd/{secret}",
                 *settings.cephfs_options,
+                *(() if fs is None else (f"fs={fs}",)),
             )
         )
         command = ["mount", "-t", "ceph", "-o", options]
@@ -237,6 +245,7 @@ def _ceph_fuse(
     target: str,
     name: str,
     secret: int,
+    fs: Optional[str],
 ) -> list[str]:
     options = ",".join((*_ALWAYS, f"fsname={export.fuse_name}"))
     return [
@@ -249,6 +258,7 @@ def _ceph_fuse(
         *("-r", export.path),
         f"--client_mount_timeout={max(1, settings.timeout - 2):g}",
         *(f"--{option}" for option in settings.ceph_fuse_options),
+        *(() if fs is None else ("--client_fs", fs)),
         *("-o", options),
         target,
     ]

@@ -34,10 +34,12 @@ class CephxIdentity:
     """The identity that mounts a CephFS share.
 
     :ivar key: a secret, never shown
+    :ivar file_system: the CephFS file system; None: the default
     """
 
     name: str
     key: str = dataclasses.field(repr=False)
+    file_system: Optional[str] = None
 
 
 class Driver(abc.ABC):

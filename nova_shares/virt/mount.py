@@ -111,9 +111,7 @@ class Mounts:
         try:
             location.parse(m.share_proto, m.export_location)
         except location.BadLocation as e:
-            raise exception.StepFailed(
-                f"Cannot mount the share: {e}", retry=False
-            ) from e
+            raise exception.StepFailed(str(e), retry=False) from e
         document = {
             "mapping": m.uuid,
             "protocol": m.share_proto,
@@ -121,6 +119,8 @@ class Mounts:
         }
         if identity is not None:
             document.update(name=identity.name, key=identity.key)
+            if identity.file_system is not None:
+                document["fs"] = identity.file_system
         self._call("mount", document)
         if not self.is_mounted(m):
             raise exception.StepFailed(

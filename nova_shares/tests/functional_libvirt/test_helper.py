@@ -122,6 +122,41 @@ class HelperTest(testtools.TestCase):
         )
         self.assertEqual([], lab.points())
 
+    def test_the_port_of_an_nfs_server(self):
+        self.program("mount", "exit 1\n")
+        self.call(
+            "mount",
+            protocol="NFS",
+            export_location="192.0.2.10:12049:/shares/one",
+        )
+        self.assertEqual(
+            "nosuid,nodev,vers=4.1,retry=0,port=12049", self.words()[3]
+        )
+        self.assertEqual("192.0.2.10:/shares/one", self.words()[5])
+
+    def test_the_file_system_of_a_cephfs_share(self):
+        """Mounted by ceph-fuse, and as the kernel's client is given it."""
+        ceph = lab.Ceph()
+        share = self.useFixture(lab.Share(ceph))
+        document = {
+            "protocol": "CEPHFS",
+            "export_location": share.export_location,
+            "name": "test-fs",
+            "key": ceph.allow("test-fs", share.path),
+        }
+        self.addCleanup(ceph.deny, "test-fs")
+        answer = self.call("mount", fs="nosuchfs", **document)
+        self.assertIn("ceph-fuse", answer["error"])
+        self.assertEqual({}, self.call("mount", fs="cephfs", **document))
+        self.assertEqual([self.uuid], lab.mounts())
+        self.assertEqual({}, self.call("unmount"))
+        self.helper = self.useFixture(
+            lab.Helper(client="kernel", extra="options = wsync\n")
+        )
+        self.program("mount", "exit 32\n")
+        self.call("mount", fs="two", **document)
+        self.assertTrue(self.words()[3].endswith(",wsync,fs=two"))
+
     def test_why_mount_failed(self):
         self.program("mount", "echo access denied by server; exit 32\n")
         self.assertEqual(

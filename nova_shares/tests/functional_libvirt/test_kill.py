@@ -256,7 +256,7 @@ class KillOthersTest(world.StoryTest):
         self.killed_before_plug(self.server)
         # That libvirt can't be reached may be a fault before.
         wait_for(
-            lambda: "started again" in getattr(self.fault(), "message", ""),
+            lambda: "start the server" in getattr(self.fault(), "message", ""),
             self.w.log,
         )
         self.see("error")

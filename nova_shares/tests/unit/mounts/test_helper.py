@@ -59,6 +59,13 @@ BAD = (
     {"key": ""},
     {"key": "x\nkeyring = /etc/ceph/keyring"},
     {"options": "suid"},
+    {"fs": ""},
+    {"fs": "two,suid"},
+    {"fs": "two -o suid"},
+    {"fs": "-two"},
+    {"fs": "x" * 65},
+    {"fs": None},
+    {"mount_options": "fs=two"},
     {"target": "/etc"},
 )
 ANY = st.recursive(

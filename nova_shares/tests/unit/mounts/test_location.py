@@ -12,6 +12,7 @@
 
 """Export locations: what passes is one, and what is odd does not pass."""
 
+import dataclasses
 import re
 
 from hypothesis import given
@@ -25,6 +26,9 @@ GOOD = (
     ("NFS", "filer.example.org:/a/b/", "filer.example.org:/a/b"),
     ("NFS", "[2001:DB8::10]:/a//b", "[2001:db8::10]:/a/b"),
     ("NFS", "filer:/", "filer:/"),
+    ("NFS", "filer.:/x", "filer.:/x"),
+    ("NFS", "192.0.2.10:2049:/x", "192.0.2.10:/x"),
+    ("NFS", "[2001:db8::10]:12049:/x", "[2001:db8::10]:/x"),
     ("CEPHFS", "192.0.2.1:6789:/volumes/_nogroup/x", None),
     ("CEPHFS", "192.0.2.1,192.0.2.2:6790:/volumes/x", None),
     ("CEPHFS", "[2001:db8::1]:6789,[2001:db8::2]:6789:/x", None),
@@ -41,8 +45,33 @@ BAD = (
     ("NFS", "192.0.2.10:/a/../../etc"),
     ("NFS", "192.0.2.10:/a/./b"),
     ("NFS", "192.0.2.1,192.0.2.2:/x"),
-    ("NFS", "192.0.2.10:6789:/x"),
+    ("NFS", "192.0.2.10:0:/x"),
+    ("NFS", "192.0.2.10:65536:/x"),
+    ("NFS", "192.0.2.10:+1:/x"),
+    ("NFS", "192.0.2.10:20:49:/x"),
+    ("NFS", "192.0.2.10::/x"),
     ("NFS", "[not::an::address]:/x"),
+    ("NFS", "[fe80::1%eth0]:/x"),
+    ("NFS", "[fe80::1%eth0 -o suid;x]:/x"),
+    ("NFS", "[192.0.2.10]:/x"),
+    ("NFS", "2001:db8::10:/x"),
+    ("NFS", "nfs_srv:/x"),
+    ("NFS", "192.0.2.300:/x"),
+    ("NFS", "1.2.3.4.5:/x"),
+    ("NFS", "7:/x"),
+    ("NFS", "a" * 64 + ":/x"),
+    ("NFS", "a..b:/x"),
+    ("NFS", "filer:/vol$1"),
+    ("NFS", "/vol$1"),
+    ("NFS", "\\\\srv\\x"),
+    ("NFS", None),
+    ("NFS", 2049),
+    ("NFS", ["filer:/x"]),
+    (None, "filer:/x"),
+    (["NFS"], "filer:/x"),
+    ("CEPHFS", None),
+    ("CEPHFS", "[fe80::1%lo]:6789:/x"),
+    ("CEPHFS", "mon_1:6789:/x"),
     ("NFS", "$(id):/x"),
     ("NFS", "filer-:/x"),
     ("NFS", "f\u00efler:/x"),
@@ -54,7 +83,7 @@ BAD = (
     ("CEPHFS", "192.0.2.1:6789:/x,secret=y"),
     ("CIFS", "192.0.2.1:/x"),
 )
-HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+HOST = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 PATH = st.lists(
     st.from_regex(r"[A-Za-z0-9_@%+=~-][A-Za-z0-9._-]{0,8}", fullmatch=True),
     min_size=1,
@@ -79,7 +108,10 @@ class LocationTest(testtools.TestCase):
         for protocol, text, device in GOOD:
             found = location.parse(protocol, text)
             self.assertEqual(device or text, found.device)
-            self.assertEqual(found, location.parse(protocol, found.device))
+            self.assertEqual(
+                dataclasses.replace(found, port=None),
+                location.parse(protocol, found.device),
+            )
 
     def test_bad(self):
         for protocol, text in BAD:
@@ -97,7 +129,42 @@ class LocationTest(testtools.TestCase):
         self.assertTrue(found.is_mounted_as("nfs4", f"{host}:{path}"))
         self.assertFalse(found.is_mounted_as("ext4", f"{host}:{path}"))
         self.assertFalse(found.is_mounted_as("nfs4", f"{host}:{path}x"))
-        self.assertFalse(found.is_mounted_as("nfs4", f"{host}0:{path}"))
+
+    def test_the_port_of_an_nfs_server(self):
+        for text, port in (
+            ("filer:/x", None),
+            ("filer:12049:/x", 12049),
+            ("[2001:db8::10]:/x", None),
+            ("[2001:db8::10]:12049:/x", 12049),
+        ):
+            self.assertEqual(port, location.parse("NFS", text).port)
+
+    def test_a_server_with_several_addresses(self):
+        """The kernel shows the one that was mounted first."""
+        found = location.parse("NFS", "192.0.2.10:/shares/one")
+        for first in ("192.0.2.11", "filer.example.org", "[2001:db8::1]"):
+            self.assertTrue(
+                found.is_mounted_as("nfs4", f"{first}:/shares/one")
+            )
+            self.assertFalse(
+                found.is_mounted_as("nfs4", f"{first}:/shares/two")
+            )
+        for source in ("/shares/one", "shares/one", "", ":", "filer"):
+            self.assertFalse(found.is_mounted_as("nfs4", source))
+
+    def test_the_file_system_of_a_share(self):
+        for given_options, name in (
+            (None, None),
+            ("", None),
+            ("fs=two", "two"),
+            ("fs=ceph-fs_2.b", "ceph-fs_2.b"),
+        ):
+            self.assertEqual(name, location.file_system(given_options))
+        for bad in (
+            *("fs", "fs=", "fs=two,suid", "fs=a b", "fs=-x", "suid", "FS=x"),
+            *("fs=" + "x" * 65, "fs=two\n", "secret=x", "fs=a=b", 7, ["fs=x"]),
+        ):
+            self.assertRaises(location.BadLocation, location.file_system, bad)
 
     @given(st.sampled_from(("NFS", "CEPHFS")), HOSTILE)
     def test_what_passes_is_harmless(self, protocol, text):
