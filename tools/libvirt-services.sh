@@ -42,9 +42,7 @@ install_packages() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    "$here/apt-install.sh" "${missing[@]}"
 }
 
 # With the stock settings QEMU's capabilities are probed anew at each start

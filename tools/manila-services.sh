@@ -111,7 +111,7 @@ install_packages() {
         "$python" -c 'import ensurepip, ssl, venv' 2>/dev/null && break
     done
     "$python" -m venv "$dir/venv"
-    "$bin/pip" install -q --disable-pip-version-check \
+    "$bin/pip" install -q --no-compile --disable-pip-version-check \
         manila==23.0.1 'keystone>=28,<31' uwsgi pymysql
 }
 

@@ -52,6 +52,6 @@ stamp=$directory/made-from
 
 git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}
 [ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
-"$directory/bin/pip" install -qq --disable-pip-version-check \
+"$directory/bin/pip" install -qq --no-compile --disable-pip-version-check \
     "${what[@]}" wheel uwsgi PyMySQL -e .
 echo "$made_from" >"$stamp"

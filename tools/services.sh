@@ -42,9 +42,7 @@ listening 5432 && ! command -v psql >/dev/null &&
     missing+=(postgresql-client)
 if [ ${#missing[@]} -gt 0 ]; then
     echo "services: installing ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    "$(dirname "$0")/apt-install.sh" "${missing[@]}"
 fi
 
 if ! listening 3306; then

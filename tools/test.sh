@@ -13,9 +13,10 @@
 
 # Runs the tests. Needs python3 with its venv module, and nothing else.
 #
-# usage: tools/test.sh [SUITE...]
+# usage: tools/test.sh [SUITE[:REGEX]...]
 #   SUITE is a package of nova_shares.tests; default: the suites that need
-#   no server (functional_services needs those that tools/services.sh starts)
+#   no server (functional_services needs those that tools/services.sh starts).
+#   REGEX selects some of its tests
 # environment:
 #   VENV                 the virtual environment; default .venv
 #   EXTRA                what it has beside, as ".[agent]"
@@ -34,16 +35,27 @@ unset PYTHON
 
 count() { awk -v what="$1:" '$2 == what {n = $3} END {print n + 0}' <<<"$last"; }
 
-# A suite at a time: each imports what it alone needs.
-passed=0 failed=0
+# A suite at a time: each imports what it alone needs. Each has a repository
+# of its own: others may run at the same time.
+passed=0 failed=0 slowest=
 for suite; do
     echo "--- $suite"
-    before=$(cat .stestr/next-stream 2>/dev/null || true)
+    regex=${suite#"${suite%%:*}"}
+    suite=${suite%%:*}
+    repository=$venv/stestr/$suite
+    if [ ! -d "$repository/.stestr" ]; then
+        mkdir -p "$repository"
+        stestr --repo-url "$repository" init
+    fi
+    next=$repository/.stestr/next-stream
+    before=$(cat "$next" 2>/dev/null || true)
     status=0 last=
-    stestr --test-path "nova_shares/tests/$suite" run || status=$?
+    stestr --repo-url "$repository" --test-path "nova_shares/tests/$suite" \
+        run ${regex:+"${regex#:}"} || status=$?
     # Without a stream of its own it broke down before its first test.
-    if [ "$(cat .stestr/next-stream 2>/dev/null)" != "$before" ]; then
-        last=$(stestr last || true)
+    if [ "$(cat "$next" 2>/dev/null)" != "$before" ]; then
+        last=$(stestr --repo-url "$repository" last || true)
+        slowest+=$(stestr --repo-url "$repository" slowest || true)$'\n'
     fi
     ran=$(count Passed) broken=$(count Failed) skipped=$(count Skipped)
     if [ "$skipped" -gt 0 ]; then
@@ -57,5 +69,8 @@ for suite; do
     fi
     passed=$((passed + ran)) failed=$((failed + broken))
 done
+echo '--- the slowest tests, in seconds'
+awk '$NF ~ /^[0-9]+\.[0-9]+$/ {print $NF, $1}' <<<"$slowest" |
+    sort -rn | head -10
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

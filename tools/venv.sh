@@ -69,6 +69,7 @@ git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}
 rm -rf nova_shares.egg-info
 echo "making $directory with $("$python" --version)" >&2
 [ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
-"$directory/bin/python" -m pip install -qq --disable-pip-version-check \
-    "${install[@]}"
+# Python compiles what it imports, a fraction of what is installed.
+"$directory/bin/python" -m pip install -qq --no-compile \
+    --disable-pip-version-check "${install[@]}"
 echo "$made_from" >"$stamp"

@@ -27,8 +27,8 @@ wheel=$(echo "$work"/nova_shares-*.whl)
 
 echo "wheel: installing ${wheel##*/} in an empty environment"
 "$python" -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install -qq --disable-pip-version-check \
-    "$wheel"
+"$work/venv/bin/python" -m pip install -qq --no-compile \
+    --disable-pip-version-check "$wheel"
 cd "$work"
 
 echo 'wheel: nova-shares-manage db sync'

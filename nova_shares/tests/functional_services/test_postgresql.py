@@ -10,49 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The stories on PostgreSQL, with RabbitMQ and processes."""
+"""PostgreSQL, with RabbitMQ and processes.
+
+The stories are told on MariaDB; what the database does, in ``db``, and the
+crowd are asked of both.
+"""
 
 from nova_shares.tests import fixtures_db
-from nova_shares.tests.functional import test_stories as stories
 from nova_shares.tests.functional_services import cases
 from nova_shares.tests.functional_services import processes
 
 
-class OnPostgresql(processes.Shared):
+class CrowdTest(processes.Shared, cases.CrowdCases):
     database = fixtures_db.Postgresql
-
-
-class LifeTest(OnPostgresql, stories.LifeTest):
-    pass
-
-
-class SlowRuleTest(OnPostgresql, stories.SlowRuleTest):
-    options = stories.SlowRuleTest.options
-
-
-class DetachTest(OnPostgresql, stories.DetachTest):
-    pass
-
-
-class HintTest(OnPostgresql, stories.HintTest):
-    options = stories.HintTest.options
-
-
-class EventTest(OnPostgresql, stories.EventTest):
-    options = stories.EventTest.options
-
-
-class CrowdTest(OnPostgresql, cases.CrowdCases):
     options = cases.CrowdCases.options
-
-
-class CostTest(OnPostgresql, cases.CostCases):
-    options = cases.CostCases.options
-
-
-class KilledTest(OnPostgresql, cases.KilledCases):
-    pass
-
-
-class HangingManilaTest(OnPostgresql, cases.HangingManilaCases):
-    options = cases.HangingManilaCases.options

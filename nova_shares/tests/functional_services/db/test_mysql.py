@@ -58,12 +58,17 @@ class ServerTest(server_cases.ServerCases, unittest.TestCase):
 
     def general_log(self, thread, work):
         """Collect what the server was asked for by a connection."""
-        self.database.run("SET GLOBAL log_output = 'TABLE'")
-        self.database.run("SET GLOBAL general_log = 1")
-        try:
-            work()
-        finally:
-            self.database.run("SET GLOBAL general_log = 0")
+        # The log is the server's: other runs turn it on and off too.
+        lock = "SELECT GET_LOCK('nova_shares_general_log', 60)"
+        with self.database.admin.connect() as connection:
+            [[locked]] = connection.execute(cases.sa.text(lock))
+            self.assertEqual(1, locked)
+            self.database.run("SET GLOBAL log_output = 'TABLE'")
+            self.database.run("SET GLOBAL general_log = 1")
+            try:
+                work()
+            finally:
+                self.database.run("SET GLOBAL general_log = 0")
         return [
             str(row.argument)
             for row in self.database.run(
