@@ -46,8 +46,6 @@ REQUESTS = (
 )
 #: How much slower than without us a call of Nova's may be.
 BUDGET = 2.0
-#: For the machine: two cores, shared with a Nova.
-NOISE = 1.5
 
 
 class Silent:
@@ -146,6 +144,16 @@ class TestOthers(base.TestCase):
 class TestBroken(base.TestCase):
     """Something of ours is wrong, in a nova-api of this test alone."""
 
+    def setUp(self):
+        super().setUp()
+        # For the machine, as busy as it is: a nova-api without us shows it.
+        self.noise = 1.5 + 3 * max(
+            self.timed(
+                "GET", "/servers", url=self.nova.plain.url, version="2.96"
+            )[0]
+            for _ in range(3)
+        )
+
     def timed(self, *args, **sent):
         began = time.monotonic()
         response = self.ask(*args, **sent)
@@ -167,7 +175,7 @@ class TestBroken(base.TestCase):
             )
             self.assertEqual(status, response.status_code, response.text)
             allowed = 0 if method == "GET" else budget
-            self.assertLess(mine, allowed + NOISE, (method, path))
+            self.assertLess(mine, allowed + self.noise, (method, path))
 
     def check_503(self, api, budget=0.0):
         """Ours are answered 503, and in time."""
@@ -184,7 +192,7 @@ class TestBroken(base.TestCase):
             self.assertEqual(503, response.status_code, response.text)
             self.assertIn("Retry-After", response.headers)
             self.assertIn("serviceUnavailable", response.json())
-            self.assertLess(mine, budget + NOISE)
+            self.assertLess(mine, budget + self.noise)
 
     def check_log(self, api, *words):
         with open(api.log) as log:
@@ -239,7 +247,7 @@ class TestBroken(base.TestCase):
                 url=api.url,
             )
             self.assertEqual(201, response.status_code, response.text)
-            self.assertLess(mine, BUDGET + NOISE)
+            self.assertLess(mine, BUDGET + self.noise)
             self.check_nova(api)
 
     def test_manila_is_away(self):
@@ -258,7 +266,7 @@ class TestBroken(base.TestCase):
                 url=api.url,
             )
             self.assertEqual(503, response.status_code, response.text)
-            self.assertLess(mine, budget + NOISE)
+            self.assertLess(mine, budget + self.noise)
             self.assertEqual(
                 200, self.ask("GET", path, url=api.url).status_code
             )
@@ -295,7 +303,7 @@ class TestBroken(base.TestCase):
             for thread in threads:
                 thread.join()
         self.assertEqual(200, response.status_code)
-        self.assertLess(mine, NOISE)
+        self.assertLess(mine, self.noise)
 
 
 class TestLookUp(base.TestCase):

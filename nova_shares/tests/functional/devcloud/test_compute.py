@@ -14,10 +14,9 @@
 
 from __future__ import annotations
 
-import time
-
 import webob
 
+from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional.devcloud import base
 from nova_shares_devcloud import compute
 
@@ -162,7 +161,7 @@ class ServersTest(base.TestCase):
         self.assertEqual("ACTIVE", self.show()["status"])
 
     def test_start_takes_its_time(self):
-        self.cloud.delays["power"] = 0.3
+        self.cloud.delays["power"] = 1
         self.act("os-start")
         self.assertEqual("powering-on", self.show()["OS-EXT-STS:task_state"])
         busy = self.act("os-start")
@@ -171,8 +170,7 @@ class ServersTest(base.TestCase):
             "task_state powering-on",
             busy.json()["conflictingRequest"]["message"],
         )
-        time.sleep(0.5)
-        self.assertEqual("ACTIVE", self.show()["status"])
+        cloud.wait_for(lambda: self.show()["status"] == "ACTIVE", self.show)
 
     def test_a_start_that_fails(self):
         def fail(server, event):

@@ -180,11 +180,11 @@ class ChildTest(testtools.TestCase):
         began = time.monotonic()
         result = self.python(
             "import os, time\n"
-            "if os.fork() == 0:\n    time.sleep(3)\n"
+            "if os.fork() == 0:\n    time.sleep(10)\n"
             "else:\n    print('left one')\n"
         )
         self.assertEqual("left one", result.last_line)
-        self.assertLess(time.monotonic() - began, 2.9)
+        self.assertLess(time.monotonic() - began, 9)
 
     def test_a_secret_is_handed_on_without_a_file(self):
         secret = child.memory("secret", b"s3cret")
