@@ -74,6 +74,7 @@ function configure_nova_shares {
     iniset "$NOVA_SHARES_CONF" database connection \
         "$(database_connection_url nova_shares)"
     iniset "$NOVA_SHARES_CONF" compute virt_driver "$NOVA_SHARES_VIRT_DRIVER"
+    iniset "$NOVA_SHARES_CONF" hypervisor nova_conf "$NOVA_CPU_CONF"
     iniset_rpc_backend nova-shares "$NOVA_SHARES_CONF"
     configure_nova_shares_user
     if is_service_enabled nova-shares-compute; then
