@@ -10,26 +10,22 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""nova-shares-aio: all of it in one process, on loopback, to try it out.
+"""All of it in one process, on loopback, to try it out.
 
 A development cloud (:mod:`nova_shares_devcloud`) with our filter in front of
 its compute API, an agent with the fake hypervisor, an SQLite file and the
-``fake://`` transport: nothing but Python.
+``fake://`` transport: nothing but Python. This module alone knows both
+``nova_shares`` and the cloud around it.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import signal
-import sys
-import tempfile
 import threading
 from typing import Any
 from typing import Optional
 
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares.api import deploy
@@ -43,11 +39,7 @@ from nova_shares_devcloud import compute
 from nova_shares_devcloud import server
 from nova_shares_devcloud import state
 
-LOG = logging.getLogger(__name__)
-
 HOST = "aio"
-SERVER = "demo-server"
-SHARE = "demo-share"
 
 
 class AllInOne:
@@ -160,113 +152,3 @@ user_domain_name = Default
 project_domain_name = Default
 region_name = RegionOne
 """
-_WELCOME = """
-nova_shares is up, with a development cloud around it: {url}
-Files are in {directory}
-
-Try it in another shell:
-
-  export OS_CLIENT_CONFIG_FILE={clouds} OS_CLOUD=member
-  export OS_COMPUTE_API_VERSION=2.97
-  openstack server add share {server} {share} --tag data
-  openstack server share list {server}
-  openstack server start {server}
-  openstack --os-cloud admin server share show {server} {share}
-  openstack server stop {server}
-  openstack server remove share {server} {share}
-
-Ctrl-C ends it.
-"""
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="nova-shares-aio",
-        description="nova_shares in one process, in a development cloud.",
-    )
-    parser.add_argument(
-        "--demo",
-        action="store_true",
-        help="tell the main job with the OpenStack SDK, then end",
-    )
-    parser.add_argument(
-        "--directory", help="where its files go; default: a temporary one"
-    )
-    parser.add_argument(
-        "--port", type=int, default=0, help="default: a free port"
-    )
-    parser.add_argument("--debug", action="store_true", help="log all of it")
-    return parser.parse_args()
-
-
-def _set_up_logging(directory: str, debug: bool) -> str:
-    conf = cfg.ConfigOpts()
-    logging.register_options(conf)
-    path = os.path.join(directory, "nova-shares.log")
-    conf([], default_config_files=[], default_config_dirs=[])
-    conf.set_override("log_file", path)
-    conf.set_override("debug", debug)
-    logging.setup(conf, "nova-shares-aio")
-    return path
-
-
-def _serve_until_told(aio: AllInOne) -> None:
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    print(
-        _WELCOME.format(
-            url=aio.url,
-            directory=aio.directory,
-            clouds=aio.write_clouds(),
-            server=SERVER,
-            share=SHARE,
-        ),
-        flush=True,
-    )
-    while not told.wait(1):
-        continue
-
-
-def main() -> int:
-    """Run it until SIGTERM or SIGINT, or tell the story and end.
-
-    :returns: 0; 1 when a step of the story was not seen
-    """
-    args = _parse()
-    with tempfile.TemporaryDirectory(prefix="nova-shares-") as temporary:
-        directory = os.path.abspath(args.directory or temporary)
-        os.makedirs(directory, exist_ok=True)
-        log = _set_up_logging(directory, args.debug)
-        aio = AllInOne(directory, args.port)
-        aio.sync()
-        aio.start_agent()
-        aio.cloud.create_server(SERVER, vm_state="stopped")
-        aio.cloud.create_share(SHARE)
-        try:
-            if args.demo:
-                return _tell(aio, log)
-            _serve_until_told(aio)
-            return 0
-        finally:
-            aio.stop()
-
-
-def _tell(aio: AllInOne, log: str) -> int:
-    # The SDK is there with the extra "demo" only.
-    from nova_shares_devcloud import demo
-
-    print(f"nova_shares in a development cloud at {aio.url}", flush=True)
-    try:
-        demo.Story(aio.write_clouds()).tell(SERVER, SHARE)
-    except demo.NotSeen as e:
-        print(f"NOT SEEN: {e}", file=sys.stderr)
-        with open(log) as f:
-            sys.stderr.writelines(f.readlines()[-40:])
-        return 1
-    print("Every step was seen.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

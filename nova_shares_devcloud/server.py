@@ -131,6 +131,7 @@ def serve(
     :param port: 0 for any that is free
     :param compute_app: makes what is served as Nova, once ``cloud.url``
         says where; :func:`nova_shares_devcloud.compute.pipeline` by default
+    :raises OSError: if it cannot listen there
     """
     http: Any = wsgi.Server((host, port), None, numthreads=10)
     http.requests = _Pool(http, min=10)
@@ -140,9 +141,19 @@ def serve(
     http.keep_alive_conn_limit = 1000
     http.timeout = 60
     http.error_log = _log
-    http.prepare()
+    try:
+        http.prepare()
+    except OSError as e:
+        raise OSError(
+            f"cannot listen on {host}:{port}, which is in use or not permitted"
+        ) from e
     cloud.url = f"http://{host}:{http.bind_addr[1]}"
-    http.wsgi_app = _assemble(cloud, (compute_app or compute.pipeline)(cloud))
+    try:
+        nova = (compute_app or compute.pipeline)(cloud)
+        http.wsgi_app = _assemble(cloud, nova)
+    except BaseException:
+        http.stop()
+        raise
     LOG.warning(
         "devcloud, a cloud for development and tests only, listens on %s",
         cloud.url,

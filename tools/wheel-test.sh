@@ -36,7 +36,27 @@ printf '[database]\nconnection = sqlite:///%s/test.sqlite\n' "$work" >db.conf
 venv/bin/nova-shares-manage --config-file db.conf db sync
 venv/bin/nova-shares-manage --config-file db.conf db version
 
+echo 'wheel: nova-shares-aio without the extra says which one it needs'
+! venv/bin/python -c 'import cheroot' 2>/dev/null ||
+    { echo 'a web server of ours is installed' >&2; exit 1; }
+status=0
+venv/bin/nova-shares-aio >aio.out 2>&1 || status=$?
+if [ $status != 1 ] || ! grep -qF 'install nova-shares[aio].' aio.out ||
+        [ "$(wc -l <aio.out)" != 1 ]; then
+    cat aio.out >&2
+    exit 1
+fi
+
 echo 'wheel: nova-shares-aio'
+venv/bin/python -m pip install -qq --disable-pip-version-check \
+    "$wheel[aio]"
+status=0
+venv/bin/nova-shares-aio --demo >aio.out 2>&1 || status=$?
+if [ $status != 1 ] || ! grep -qF 'install nova-shares[demo].' aio.out ||
+        [ "$(wc -l <aio.out)" != 1 ]; then
+    cat aio.out >&2
+    exit 1
+fi
 venv/bin/nova-shares-aio >aio.out 2>&1 &
 aio=$!
 for _ in $(seq 60); do
