@@ -137,7 +137,7 @@ def _parse() -> argparse.Namespace:
 def _run(args: argparse.Namespace, directory: str, signals: Signals) -> int:
     directory = os.path.abspath(directory)
     if not 0 <= args.port <= 65535:
-        raise CannotRun(f"{args.port} is not a port: use 0 to 65535.")
+        raise CannotRun(f"Port {args.port} does not exist: use 0 to 65535.")
     story = _load_story() if args.demo else None
     with _claim(directory):
         signals.check()
