@@ -278,7 +278,8 @@ class TestBroken(base.TestCase):
             + "[manila]\n"
             + self.nova.fields()["auth"]
             + f"endpoint_override = http://127.0.0.1:{self.silent()}/v2\n"
-            + "[api]\nmax_waiting = 2\n"
+            + "[api]\nmax_waiting = 2\n",
+            workers=4 if self.nova.eventlet else 8,
         )
         path = f"/servers/{self.stopped()}/shares"
         body = {"share": {"share_id": self.nova.share()}}

@@ -192,10 +192,12 @@ class Process:
 class Api(Process):
     """A nova-api, with its own paste file.
 
+    :param workers: how many requests it serves at a time: threads, and with
+        eventlet processes, each of which loads Nova
     :ivar url: of its root, without a slash at the end
     """
 
-    def __init__(self, nova, name, paste_file, nova_options):
+    def __init__(self, nova, name, paste_file, nova_options, workers):
         self.directory = os.path.join(nova.home, name)
         os.makedirs(self.directory)
         shutil.copy(paste_file, os.path.join(self.directory, "api-paste.ini"))
@@ -210,9 +212,8 @@ class Api(Process):
             [
                 *nova.uwsgi(port, nova.http),
                 *nova.api_module(),
-                "--processes",
-                "4" if nova.eventlet else "1",
-                *([] if nova.eventlet else ["--threads", "8"]),
+                "--processes" if nova.eventlet else "--threads",
+                str(workers or (2 if nova.eventlet else 8)),
             ],
             OS_NOVA_CONFIG_DIR=self.directory,
         )
@@ -486,13 +487,19 @@ class Nova(fixtures.Fixture):
             return ["--wsgi-file", script]
         return ["--module", "nova.wsgi.osapi_compute:application"]
 
-    def start_api(self, name, paste_file, nova_options=""):
-        api = Api(self, name, paste_file, nova_options)
+    def start_api(self, name, paste_file, nova_options="", workers=None):
+        api = Api(self, name, paste_file, nova_options, workers)
         self.addCleanup(api.stop)
         return api
 
     def start_filtered(
-        self, name, options="", nova_options="", ours=OURS_CONF, **fields
+        self,
+        name,
+        options="",
+        nova_options="",
+        ours=OURS_CONF,
+        workers=None,
+        **fields,
     ):
         """Start a nova-api with our filters in it.
 
@@ -511,7 +518,7 @@ class Nova(fixtures.Fixture):
             "--our-file",
             our_file,
         )
-        return self.start_api(name, paste_file, nova_options)
+        return self.start_api(name, paste_file, nova_options, workers)
 
     def ours_but(self, without):
         """Give our own file's text without an option, or a section."""
