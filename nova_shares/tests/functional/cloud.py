@@ -19,6 +19,7 @@ import time
 import fixtures
 from keystoneauth1 import session as ks_session
 from keystoneauth1.identity import v3
+import testtools
 
 from nova_shares.db import store as db_store
 from nova_shares_devcloud import aio
@@ -206,6 +207,53 @@ class Cloud(Base):
 
     def idle(self):
         wait_for(self.aio.agent.queue.is_idle)
+
+
+class StoryTest(testtools.TestCase):
+    """What a user does with a share and a server, and sees of it.
+
+    By default they are :attr:`share` and :attr:`server`.
+
+    :ivar c: the :class:`Base` in which the story is told
+    """
+
+    options = {}
+    share = None
+    tag = None
+
+    def setUp(self):
+        super().setUp()
+        self.c = self.make_cloud()
+
+    def make_cloud(self):
+        """Make the cloud in which the story is told."""
+        return self.useFixture(Cloud(**self.options))
+
+    def attach(self, server=None, share=None, tag=None):
+        """Ask for a share to be attached, which is granted."""
+        status = self.c.attach(
+            server or self.server, share or self.share, tag or self.tag
+        )
+        self.assertEqual(201, status)
+
+    def attached(self, server=None, share=None, tag=None):
+        """Attach a share, and see it inactive."""
+        self.attach(server, share, tag)
+        self.see("inactive", server, share)
+
+    def detach(self, server=None, share=None):
+        """Ask for a share to be detached, which is granted."""
+        status = self.c.detach(server or self.server, share or self.share)
+        self.assertEqual(200, status)
+
+    def detached(self, server=None, share=None):
+        """Detach a share, and see it gone."""
+        self.detach(server, share)
+        self.see(None, server, share)
+
+    def see(self, status, server=None, share=None, **limit):
+        """Wait until the user sees a status; None: it is gone."""
+        self.c.see(server or self.server, share or self.share, status, **limit)
 
 
 def wait_for(condition, what="it never came true", limit=30.0):

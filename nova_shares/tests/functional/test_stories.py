@@ -15,38 +15,16 @@
 import dataclasses
 import uuid
 
-import testtools
-
 from nova_shares.tests.functional import cloud
 
 ACTIVE_RULE = [("ip", "127.0.0.1", "active")]
 
 
-class StoryTest(testtools.TestCase):
-    options = {}
-
+class StoryTest(cloud.StoryTest):
     def setUp(self):
         super().setUp()
-        self.c = self.make_cloud()
         self.server = self.c.server()
         self.share = self.c.share()
-
-    def make_cloud(self):
-        """Make the cloud in which the story is told."""
-        return self.useFixture(cloud.Cloud(**self.options))
-
-    def attach(self):
-        self.assertEqual(201, self.c.attach(self.server, self.share))
-
-    def detach(self):
-        self.assertEqual(200, self.c.detach(self.server, self.share))
-
-    def see(self, status):
-        self.c.see(self.server, self.share, status)
-
-    def attached(self):
-        self.attach()
-        self.see("inactive")
 
     def nothing_left(self):
         self.assertEqual([], self.c.rules())

@@ -142,7 +142,7 @@ class _At:
 
 class KillOthersTest(world.StoryTest):
     def running(self):
-        self.attach()
+        self.attached()
         self.start()
         self.see("active")
         self.guest.says("ready")
@@ -218,7 +218,7 @@ class KillOthersTest(world.StoryTest):
         self.over()
 
     def test_libvirtd(self):
-        self.attach()
+        self.attached()
         self.kill_libvirtd()
         self.see("inactive")
         self.start_libvirtd()
@@ -268,7 +268,7 @@ class KillOthersTest(world.StoryTest):
         self.over()
 
     def killed_before_plug(self, server):
-        self.attach(server)
+        self.attached(server)
         self.addCleanup(self.start_libvirtd)
         self.w.helper.at(
             "after", "mount", "sleep 2; kill -9 $(cat /run/libvirtd.pid)"
@@ -281,7 +281,7 @@ class KillOthersTest(world.StoryTest):
         self.start_libvirtd()
 
     def test_the_guest_between_mount_and_plug(self):
-        self.attach()
+        self.attached()
         self.w.helper.at(
             "after", "mount", f"sleep 2; virsh destroy {self.server}"
         )

@@ -24,7 +24,7 @@ from nova_shares.tests.functional_libvirt import world
 
 class MainJobTest(world.StoryTest):
     def test_a_guest_reads_what_the_share_holds_and_writes(self):
-        self.attach()
+        self.attached()
         self.start()
         self.guest.says("ready")
         self.assertIn("GUEST read what the share holds", self.guest.console())
@@ -55,7 +55,7 @@ class MainJobTest(world.StoryTest):
     def test_two_guests_on_one_share(self):
         other, guest = self.w.new_server(tag="data")
         for server in (self.server, other):
-            self.attach(server)
+            self.attached(server)
             self.start(server)
         for server in (self.server, other):
             self.see("active", server)
@@ -79,8 +79,8 @@ class MainJobTest(world.StoryTest):
         files = self.useFixture(lab.Share(self.w.ceph))
         files.write("from-host", "another")
         share = self.w.new_share(files)
-        self.attach()
-        self.attach(share=share, tag="more")
+        self.attached()
+        self.attached(share=share, tag="more")
         self.start()
         self.see("active")
         self.see("active", share=share)
@@ -105,7 +105,7 @@ class DetachTest(world.StoryTest):
     """Out of a running guest, as a server in error allows."""
 
     def running(self):
-        self.attach()
+        self.attached()
         self.start()
         self.see("active")
         self.in_error()
@@ -154,7 +154,7 @@ class HostTest(world.StoryTest):
         ):
             share = self.w.share(proto="CEPHFS", paths=[path])
             self.w.ceph_of[share] = "/"
-            self.attach(share=share, tag="hostile")
+            self.attached(share=share, tag="hostile")
             self.start()
             self.see("error", share=share)
             fault = self.w.mapping(self.server, share).fault
@@ -171,7 +171,7 @@ class HostTest(world.StoryTest):
     def test_an_agent_with_mounts_of_its_own_plugs_nothing(self):
         self.w.stop_agent()
         self.w.start_agent("unshare", "-m", "--propagation", "private")
-        self.attach()
+        self.attached()
         self.guest.tag = None
         self.start()
         self.see("error")
@@ -200,7 +200,7 @@ class HostTest(world.StoryTest):
             *("--clear-groups", "--inh-caps", "+dac_read_search"),
             *("--ambient-caps", "+dac_read_search"),
         )
-        self.attach()
+        self.attached()
         self.start()
         self.guest.says("ready")
         self.assertIn("GUEST read what the share holds", self.guest.console())
@@ -220,7 +220,7 @@ class HostTest(world.StoryTest):
 
     def test_no_shared_memory_is_not_tried_again(self):
         server, guest = self.w.new_server(memory="")
-        self.attach(server)
+        self.attached(server)
         self.start(server)
         self.see("error", server)
         fault = self.w.mapping(server, self.share).fault
@@ -235,7 +235,7 @@ class HostTest(world.StoryTest):
 
     def test_libvirt_keeps_what_virtiofs_can_not_do_off(self):
         """A managed save, and a migration, that somebody starts past us."""
-        self.attach()
+        self.attached()
         self.start()
         self.see("active")
         self.guest.says("ready")
@@ -256,7 +256,7 @@ class HostTest(world.StoryTest):
         self.nothing_left()
 
     def test_left_over_mounts_are_undone_at_start(self):
-        self.attach()
+        self.attached()
         self.start()
         self.see("active")
         named = self.w.mapping(self.server, self.share)

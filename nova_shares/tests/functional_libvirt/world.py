@@ -22,8 +22,6 @@ import subprocess
 import sys
 import time
 
-import testtools
-
 from nova_shares import virt
 from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional.cloud import wait_for
@@ -146,27 +144,22 @@ class World(cloud.Cloud):
         store.delete(store.get(m.uuid))
 
 
-class StoryTest(testtools.TestCase):
+class StoryTest(cloud.StoryTest):
+    tag = "data"
+
     def setUp(self):
         super().setUp()
-        self.w = self.useFixture(World())
+        self.w = self.c
         self.files = self.useFixture(lab.Share(self.w.ceph))
         self.share = self.w.new_share(self.files)
-        self.server, self.guest = self.w.new_server(tag="data")
+        self.server, self.guest = self.w.new_server(tag=self.tag)
 
-    def attach(self, server=None, share=None, tag="data"):
-        server, share = server or self.server, share or self.share
-        self.assertEqual(201, self.w.attach(server, share, tag))
-        self.see("inactive", server, share)
+    def make_cloud(self):
+        return self.useFixture(World())
 
-    def detach(self, server=None, share=None):
-        server, share = server or self.server, share or self.share
-        self.assertEqual(200, self.w.detach(server, share))
-
-    def see(self, status, server=None, share=None, limit=30):
-        server, share = server or self.server, share or self.share
+    def see(self, status, server=None, share=None, **limit):
         try:
-            self.w.see(server, share, status, limit)
+            super().see(status, server, share, **limit)
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.w.log()}") from None
 

@@ -15,34 +15,24 @@ import contextlib
 import io
 import json
 
-import testtools
-
 from nova_shares.cmd import manage
 from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional_manila import real
 
 
-class StoryTest(testtools.TestCase):
-    options = {}
-
+class StoryTest(cloud.StoryTest):
     def setUp(self):
         super().setUp()
-        self.c = self.make_cloud()
         self.server = self.c.server()
 
     def make_cloud(self):
         return self.useFixture(real.Real(**self.options))
 
-    def attached(self, server=None, share=None):
-        """Attach a share, a new one by default, and see it inactive."""
-        server, share = server or self.server, share or self.c.share()
-        self.assertEqual(201, self.c.attach(server, share))
-        self.c.see(server, share, "inactive")
+    def attached(self, server=None, share=None, tag=None):
+        """Attach a share, a new one by default; returns which."""
+        share = share or self.c.share()
+        super().attached(server, share, tag)
         return share
-
-    def detached(self, server, share):
-        self.assertEqual(200, self.c.detach(server, share))
-        self.c.see(server, share, None)
 
     def only_rule(self, share):
         """Get the only access rule of a share, which is active."""
