@@ -18,7 +18,7 @@ import copy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("api", title="The API, as a filter or as a service")
+GROUP = cfg.OptGroup("api", title="API, as a filter or as a service")
 AUTO = "auto"
 ALWAYS = "always"
 NEVER = "never"
@@ -27,24 +27,24 @@ OPTS = [
         "serve",
         default=AUTO,
         choices=[
-            (AUTO, "while Nova has no server shares itself, or we have any"),
-            (ALWAYS, "also where Nova has server shares itself"),
-            (NEVER, "Nova's own calls, if it has them, are reached"),
+            (AUTO, "unless Nova does and no share is attached by nova_shares"),
+            (ALWAYS, "even if Nova does"),
+            (NEVER, "Nova serves the calls, if it provides them"),
         ],
         help="""
-When the filter in Nova's pipeline answers for the shares of servers. Nova
-has them from its maximum microversion 2.97 on; with ``auto`` it takes over
-once no share is attached by nova_shares any more.
+When the filter in Nova's pipeline serves server shares. Nova provides them
+if its maximum microversion is 2.97 or later. With ``auto``, Nova takes over
+when no share is attached by nova_shares any more.
 """,
     ),
     cfg.BoolOpt(
         "advertise",
         default=True,
         help="""
-Whether a Nova whose maximum microversion is 2.96 is shown to have 2.97, and
-answers requests at 2.97, which changed nothing but the shares of servers.
-Without it only requests for the shares of servers are answered at 2.97. It
-needs the filter ``nova_shares_versions``.
+Whether to advertise microversion 2.97 if Nova's maximum is 2.96, and to
+answer all requests at 2.97. Microversion 2.97 adds server shares and changes
+nothing else. If disabled, only requests for server shares are answered at
+2.97. Requires the filter ``nova_shares_versions``.
 """,
     ),
     cfg.IntOpt(
@@ -52,9 +52,9 @@ needs the filter ``nova_shares_versions``.
         default=60,
         min=1,
         help="""
-Seconds without a heartbeat after which the agent of a host counts as down.
-Attaching a share to a server on such a host is refused. At least three
-times ``[compute] heartbeat_interval``.
+Seconds since the last heartbeat after which the agent of a host is down. A
+request to attach a share to a server on such a host returns 409. Set it to at
+least three times ``[compute] heartbeat_interval``.
 """,
     ),
     cfg.IntOpt(
@@ -62,10 +62,10 @@ times ``[compute] heartbeat_interval``.
         default=4,
         min=1,
         help="""
-How many requests of a process may wait for Manila at once, and as many for
-Nova; the rest wait for a second, then are answered 503 and may be sent again.
-Less than half the threads of a process: inside Nova's process the others keep
-serving Nova's own calls.
+Maximum number of requests of a process that wait for Manila at the same time,
+and the same number for Nova. Other requests wait for a second and then return
+503. Set it to less than half of the threads of a process, so that the other
+threads of nova-api keep serving Nova's own calls.
 """,
     ),
 ]

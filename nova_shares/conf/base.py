@@ -25,9 +25,9 @@ OPTS: list[cfg.Opt] = [
         default=socket.gethostname(),
         sample_default="<the machine's host name>",
         help="""
-The name of this compute host, exactly as Nova knows it: what nova.conf of
-its nova-compute has as ``host``, and what admins see of a server as
-OS-EXT-SRV-ATTR:host. An agent serves the share mappings of this name only.
+The name of this compute host. It must be the name that Nova has for the host:
+``host`` in the nova.conf of nova-compute, and ``OS-EXT-SRV-ATTR:host`` of its
+servers. An agent reconciles the share mappings of this host only.
 """,
     ),
     cfg.StrOpt(
@@ -35,16 +35,16 @@ OS-EXT-SRV-ATTR:host. An agent serves the share mappings of this name only.
         default=netutils.get_my_ipv4(),
         sample_default="<an address of the machine>",
         help="""
-The address of this host, used where no more specific one is set.
+The address of this host. Used if no more specific address is set.
 """,
     ),
     cfg.StrOpt(
         "state_path",
         default="/var/lib/nova-shares",
         help="""
-A directory of our own that outlives a restart. The agent keeps there its
-lock, so that one host has one agent, and the id of the database it belongs
-to, so that it touches nothing on behalf of another one.
+A directory that persists across restarts. The agent keeps its lock file there,
+so that a host has one agent, and the ID of its database, so that it refuses to
+work with another database.
 """,
     ),
 ]

@@ -18,28 +18,28 @@ import copy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("compute", title="The agent on a compute host")
+GROUP = cfg.OptGroup("compute", title="Agent on a compute host")
 OPTS = [
     cfg.StrOpt(
         "virt_driver",
         choices=[
-            ("libvirt", "QEMU's guests by libvirt, shares by virtiofs"),
+            ("libvirt", "QEMU guests of libvirt, with virtio-fs devices"),
             ("fake", "guests in memory, for development and tests"),
         ],
-        help="The hypervisor of this host. It must be chosen.",
+        help="The hypervisor driver of this host. Required.",
     ),
     cfg.StrOpt(
         "fake_hypervisor",
         help="""
-With ``virt_driver = fake``: the socket of a fake hypervisor that lives in
-another process, so that its guests outlive the agent. For tests.
+With ``virt_driver = fake``, the socket of a fake hypervisor in another
+process, so that its guests outlive the agent. For tests only.
 """,
     ),
     cfg.StrOpt(
         "share_ip",
         help="""
-The address from which this host reaches NFS servers: Manila lets it in to
-each share of one of the host's servers. Default: ``my_ip``.
+The address from which this host reaches NFS servers. Manila grants this
+address access to the shares of servers on this host. Defaults to ``my_ip``.
 """,
     ),
     cfg.FloatOpt(
@@ -53,10 +53,10 @@ each share of one of the host's servers. Default: ``my_ip``.
         default=60,
         min=0,
         help="""
-Seconds between two looks over all share mappings of the host, on average:
-each interval is drawn from three quarters to five quarters of it. What a
-lost message or a restart left behind is mended then. 0 turns the looks off
-but for the one at start.
+Average number of seconds between two resyncs. A resync finds every share
+mapping of the host that is out of sync, for example after a lost message. Each
+interval is random, between 75% and 125% of this value. 0 disables all resyncs
+except the one at start.
 """,
     ),
     cfg.FloatOpt(
@@ -64,9 +64,9 @@ but for the one at start.
         default=3600,
         min=1,
         help="""
-Seconds after which Nova is asked again whether the server of a mapping
-still exists and is still on this host. A server that the hypervisor does
-not have is asked for at every resync.
+Seconds after which the agent asks Nova again whether the server of a mapping
+exists and is on this host. It asks for a server whose guest is not on the
+hypervisor at every resync.
 """,
     ),
     cfg.FloatOpt(
@@ -74,7 +74,7 @@ not have is asked for at every resync.
         default=60,
         min=0,
         help="""
-Seconds that must lie between two answers of Nova that a server does not
+Minimum number of seconds between two answers of Nova that a server does not
 exist, before its shares are detached.
 """,
     ),
@@ -83,29 +83,29 @@ exist, before its shares are detached.
         default=5,
         min=0,
         help="""
-Seconds until a failed step is tried again; doubles with each failure, up to
-``retry_interval_max``.
+Seconds until a failed step is retried. The interval doubles with each
+failure, up to ``retry_interval_max``.
 """,
     ),
     cfg.FloatOpt(
         "retry_interval_max",
         default=300,
         min=0,
-        help="The longest time, in seconds, between two tries.",
+        help="Maximum number of seconds between two retries.",
     ),
     cfg.IntOpt(
         "workers",
         default=8,
         min=1,
-        help="How many mappings are worked on at once.",
+        help="Number of mappings that are reconciled at the same time.",
     ),
     cfg.IntOpt(
         "event_workers",
         default=4,
         min=1,
         help="""
-How many mappings are mounted and plugged at once after their server started
-or stopped. They never wait behind a slow Manila.
+Number of mappings that are mounted and attached at the same time after their
+server starts or stops. They do not wait for Manila.
 """,
     ),
 ]

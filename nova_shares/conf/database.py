@@ -19,7 +19,7 @@ import copy
 from oslo_config import cfg
 from oslo_db import options as db_options
 
-GROUP = cfg.OptGroup("database", title="Our own database")
+GROUP = cfg.OptGroup("database", title="Database of nova_shares")
 #: A request inside Nova's process must not wait: no option of oslo.db that
 #: would make it try again for long is taken over.
 _USED = (

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Options of how we reach Manila."""
+"""Options of the requests to Manila."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup(
-    "manila", title="Manila, and our own user there for access rules"
+    "manila", title="Manila, and the service user for access rules"
 )
 OPTS = [
     cfg.FloatOpt(
@@ -28,8 +28,8 @@ OPTS = [
         default=5,
         min=0.1,
         help="""
-Seconds that one request of a user may wait for Manila in all; then it is
-answered 503 and nothing is recorded.
+Maximum number of seconds that a user request waits for Manila in total.
+After that it returns 503 and nothing is recorded.
 """,
     ),
     cfg.FloatOpt(
@@ -37,18 +37,18 @@ answered 503 and nothing is recorded.
         default=10,
         min=0.1,
         help="""
-Seconds that the agent waits for an access rule to become active, or to be
-gone, before the mapping goes to ``error`` and is tried again later.
+Seconds that the agent waits for an access rule to become active or to be
+deleted. After that the mapping goes to ``error`` and is retried later.
 """,
     ),
     cfg.BoolOpt(
         "send_service_user_token",
         default=False,
         help="""
-Send a token of our own user beside the caller's, so that a request is not
-refused when the caller's token expires on its way. The user needs a role
-that Manila takes for a service's, ``[keystone_authtoken]
-service_token_roles`` there.
+Send the token of the service user together with the token of the caller, so
+that a request succeeds if the token of the caller expires in the meantime. The
+service user requires a role that Manila lists in ``[keystone_authtoken]
+service_token_roles``.
 """,
     ),
 ]

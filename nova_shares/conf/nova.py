@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Options of how we reach Nova."""
+"""Options of the requests to Nova."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from oslo_config import cfg
 from nova_shares.conf import manila
 
 GROUP = cfg.OptGroup(
-    "nova", title="Nova, and our own user there, who sees every server"
+    "nova", title="Nova, and the service user, who sees every server"
 )
 
 
