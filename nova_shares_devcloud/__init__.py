@@ -23,7 +23,10 @@ one well-known password. ::
     ...
     served.stop()
 
-``state`` is the cloud itself, ``identity``, ``compute``, ``share`` and
-``image`` are the services that show it, ``switches`` is what a test tells it
-to do wrong, ``server`` puts all on one port.
+``state`` puts the cloud itself together, of ``directory``, ``servers``,
+``shares`` and ``switches``, which is what a test tells it to do wrong.
+``identity``, ``compute``, ``share`` and ``image`` are the services that show
+it, ``server`` puts all on one port. Nothing here imports nova_shares but
+``aio``, which is nova_shares and this cloud in one process; its command,
+nova-shares-aio, is ``cli``.
 """

@@ -77,7 +77,7 @@ class _RequestId(request_id.RequestId):
 
 def make_router(cloud: state.Cloud) -> wire.WSGIApplication:
     """Make what a filter is put in front of; it wants ``nova.context``."""
-    return compute_api.Router(cloud)
+    return compute_api.Router(cloud.nova, cloud.compute_max)
 
 
 def make_context_filter(app: wire.WSGIApplication) -> wire.WSGIApplication:

@@ -24,7 +24,6 @@ import webob
 
 from nova_shares_devcloud import compute_views as views
 from nova_shares_devcloud import servers
-from nova_shares_devcloud import state
 from nova_shares_devcloud import wire
 
 _PROJECT = "/(?P<project_id>[0-9a-f-]+)"
@@ -44,8 +43,9 @@ class Router(wire.Api):
     is asking.
     """
 
-    def __init__(self, cloud: state.Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, nova: servers.Servers, highest: str) -> None:
+        self._nova = nova
+        self._highest = highest
         table: list[tuple[str, str, wire.Handler]] = [
             ("GET", "/", self._version),
             ("GET", "/servers/detail", self._list_details),
@@ -61,7 +61,7 @@ class Router(wire.Api):
             ("GET", "/flavors/{id}/os-extra_specs", self._extra_specs),
         ]
         prefixed = [(verb, _PROJECT + path, do) for verb, path, do in table]
-        self._negotiation = microversions(cloud.compute_max)
+        self._negotiation = microversions(highest)
         super().__init__(table + prefixed, self._negotiation)
 
     def understand(self, req: webob.Request) -> wire.Call:
@@ -80,7 +80,7 @@ class Router(wire.Api):
 
     def _version(self, call: wire.Call) -> webob.Response:
         base = call.req.application_url
-        detail = views.version_detail(base, self._cloud.compute_max)
+        detail = views.version_detail(base, self._highest)
         return wire.answer({"version": detail})
 
     # Servers.
@@ -91,7 +91,7 @@ class Router(wire.Api):
         With read_deleted on its context, a deleted one too.
         """
         ctx = call.context
-        server = self._cloud.servers.get(identifier.lower())
+        server = self._nova.servers.get(identifier.lower())
         if (
             server is None
             or not (ctx.is_admin or server.project_id == ctx.project_id)
@@ -100,7 +100,7 @@ class Router(wire.Api):
             raise wire.Refusal(
                 404, f"Instance {identifier} could not be found."
             )
-        with self._cloud.lock:
+        with self._nova.lock:
             return copy.copy(server)
 
     def _show(self, call: wire.Call, id: str) -> webob.Response:
@@ -136,10 +136,10 @@ class Router(wire.Api):
                 f"Policy doesn't allow {_SERVER}:{rule}:get_all_tenants to "
                 "be performed.",
             )
-        with self._cloud.lock:
+        with self._nova.lock:
             found = [
                 copy.copy(server)
-                for server in reversed(self._cloud.servers.values())
+                for server in reversed(self._nova.servers.values())
                 if (everybody or server.project_id == ctx.project_id)
                 and not server.deleted
                 and _matches(server, query, ctx.is_admin)
@@ -152,14 +152,14 @@ class Router(wire.Api):
         wish = call.body("server")
         try:
             name = str(wish["name"])
-            flavor = self._cloud.flavors.get(str(wish["flavorRef"]))
+            flavor = self._nova.flavors.get(str(wish["flavorRef"]))
             image = str(wish.get("imageRef", ""))
             metadata = dict(wish.get("metadata", {}))
         except (KeyError, TypeError, AttributeError):
             raise wire.Refusal(400, "Malformed request body") from None
         if flavor is None:
             raise wire.Refusal(400, "Invalid flavorRef provided.")
-        if image not in self._cloud.images:
+        if image not in self._nova.images:
             raise wire.Refusal(400, "Can not find requested image")
         server = servers.Server(
             id=str(uuid.uuid4()),
@@ -168,10 +168,10 @@ class Router(wire.Api):
             user_id=ctx.user_id,
             flavor=flavor,
             image_id=image,
-            host=self._cloud.host,
+            host=self._nova.host,
             metadata=metadata,
         )
-        self._cloud.build_server(server)
+        self._nova.build_server(server)
         view = {
             "id": server.id,
             "links": views.server_summary(call, server)["links"],
@@ -193,7 +193,7 @@ class Router(wire.Api):
             server = self._find(call, id)
             rule = f"os_compute_api:os-lock-server:{key}"
             call.check(rule, "member", server.project_id)
-            self._cloud.set_server(server.id, locked=key == "lock")
+            self._nova.set_server(server.id, locked=key == "lock")
             return wire.answer(None, 202)
         if key == "delete" or key not in servers.ACTIONS:
             raise wire.Refusal(400, f"There is no such action: {key}")
@@ -203,7 +203,7 @@ class Router(wire.Api):
         server = self._find(call, id)
         rule = f"{_SERVER}:{servers.ACTIONS[key].name}"
         call.check(rule, "member", server.project_id)
-        action = self._cloud.act(server.id, key, call.context.is_admin)
+        action = self._nova.act(server.id, key, call.context.is_admin)
         if key == "rebuild":
             server = self._find(call, id)
             view = views.server_detail(call, server)
@@ -214,18 +214,18 @@ class Router(wire.Api):
     # Flavors.
 
     def _flavor(self, identifier: str) -> servers.Flavor:
-        flavor = self._cloud.flavors.get(identifier)
+        flavor = self._nova.flavors.get(identifier)
         if flavor is None:
             raise wire.Refusal(404, f"Flavor {identifier} could not be found.")
         return flavor
 
     def _list_flavors(self, call: wire.Call) -> webob.Response:
-        found = list(self._cloud.flavors.values())
+        found = list(self._nova.flavors.values())
         seen = [views.flavor_summary(call, flavor) for flavor in found]
         return wire.answer({"flavors": seen})
 
     def _list_flavor_details(self, call: wire.Call) -> webob.Response:
-        found = list(self._cloud.flavors.values())
+        found = list(self._nova.flavors.values())
         seen = [views.flavor_detail(call, flavor) for flavor in found]
         return wire.answer({"flavors": seen})
 

@@ -22,7 +22,6 @@ from oslo_context import context
 import webob
 
 from nova_shares_devcloud import directory
-from nova_shares_devcloud import state
 from nova_shares_devcloud import wire
 
 _UNAUTHORIZED = "The request you have made requires authentication."
@@ -31,8 +30,8 @@ _UNAUTHORIZED = "The request you have made requires authentication."
 class Identity(wire.Api):
     """Keystone's API, version 3."""
 
-    def __init__(self, cloud: state.Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, who: directory.Directory) -> None:
+        self._who = who
         tokens = "/v3/auth/tokens"
         super().__init__(
             [
@@ -78,7 +77,7 @@ class Identity(wire.Api):
         return wire.answer({"version": self._view(call)})
 
     def _caller(self, call: wire.Call) -> directory.Token:
-        token = self._cloud.find_token(call.req.headers.get("X-Auth-Token"))
+        token = self._who.find_token(call.req.headers.get("X-Auth-Token"))
         if token is None:
             raise wire.Refusal(401, _UNAUTHORIZED)
         return token
@@ -86,7 +85,7 @@ class Identity(wire.Api):
     def _subject(self, call: wire.Call) -> directory.Token:
         self._caller(call)
         subject = call.req.headers.get("X-Subject-Token")
-        token = self._cloud.find_token(subject)
+        token = self._who.find_token(subject)
         if token is None:
             raise wire.Refusal(404, "Could not find token.")
         return token
@@ -110,7 +109,7 @@ class Identity(wire.Api):
     def _by_password(self, given: dict[str, Any]) -> directory.User:
         domain = given.get("domain", directory.DOMAIN)
         user: Optional[directory.User] = _find(
-            self._cloud.users, given.get("id"), given.get("name")
+            self._who.users, given.get("id"), given.get("name")
         )
         if (
             user is None
@@ -121,7 +120,7 @@ class Identity(wire.Api):
         return user
 
     def _by_token(self, identifier: str) -> directory.User:
-        token = self._cloud.find_token(identifier)
+        token = self._who.find_token(identifier)
         if token is None:
             raise wire.Refusal(401, _UNAUTHORIZED)
         return token.user
@@ -130,17 +129,17 @@ class Identity(wire.Api):
         self, user: directory.User, scope: Any, methods: tuple[str, ...]
     ) -> directory.Token:
         if scope in (None, "unscoped", {"unscoped": {}}):
-            return self._cloud.issue(user, methods=methods)
+            return self._who.issue(user, methods=methods)
         if "system" in scope:
-            return self._cloud.issue(user, system=True, methods=methods)
+            return self._who.issue(user, system=True, methods=methods)
         wanted = scope["project"]
         project = _find(
-            self._cloud.projects, wanted.get("id"), wanted.get("name")
+            self._who.projects, wanted.get("id"), wanted.get("name")
         )
         domain = wanted.get("domain", directory.DOMAIN)
         if project is None or not _is_default(domain):
             raise wire.Refusal(401, _UNAUTHORIZED)
-        return self._cloud.issue(user, project, methods=methods)
+        return self._who.issue(user, project, methods=methods)
 
     def _validate(self, call: wire.Call) -> webob.Response:
         token = self._subject(call)
@@ -148,7 +147,7 @@ class Identity(wire.Api):
         return wire.answer(self._token_view(call, token), 200, headers)
 
     def _revoke(self, call: wire.Call) -> webob.Response:
-        self._cloud.revoke(self._subject(call).id)
+        self._who.revoke(self._subject(call).id)
         return wire.answer(None, 204)
 
     def _token_view(
@@ -172,7 +171,7 @@ class Identity(wire.Api):
                 for name in token.roles
             ]
             if "nocatalog" not in call.req.GET:
-                view["catalog"] = self._cloud.catalog()
+                view["catalog"] = self._who.catalog()
         if token.project:
             view["is_domain"] = False
             view["project"] = {
@@ -186,20 +185,20 @@ class Identity(wire.Api):
 
     def _catalog(self, call: wire.Call) -> webob.Response:
         self._caller(call)
-        return wire.answer({"catalog": self._cloud.catalog(), "links": {}})
+        return wire.answer({"catalog": self._who.catalog(), "links": {}})
 
     def _list_projects(self, call: wire.Call) -> webob.Response:
         caller = self._caller(call)
         seen = [
             _project_view(project)
-            for project in self._cloud.projects.values()
+            for project in self._who.projects.values()
             if "admin" in caller.roles or project.id in caller.user.roles
         ]
         return _listing(call, "projects", seen)
 
     def _show_project(self, call: wire.Call, id: str) -> webob.Response:
         self._caller(call)
-        project = _find(self._cloud.projects, id)
+        project = _find(self._who.projects, id)
         if project is None:
             raise wire.Refusal(404, f"Could not find project: {id}.")
         return wire.answer({"project": _project_view(project)})
@@ -211,12 +210,12 @@ class Identity(wire.Api):
                 "You are not authorized to perform the requested action: "
                 "identity:list_users.",
             )
-        seen = [_user_view(user) for user in self._cloud.users.values()]
+        seen = [_user_view(user) for user in self._who.users.values()]
         return _listing(call, "users", seen)
 
     def _show_user(self, call: wire.Call, id: str) -> webob.Response:
         caller = self._caller(call)
-        user = _find(self._cloud.users, id)
+        user = _find(self._who.users, id)
         if user is None or (
             user is not caller.user and "admin" not in caller.roles
         ):

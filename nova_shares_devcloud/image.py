@@ -18,15 +18,18 @@ from typing import Any
 
 import webob
 
-from nova_shares_devcloud import state
+from nova_shares_devcloud import directory
 from nova_shares_devcloud import wire
 
 
 class ImageApi(wire.Api):
     """Glance's API, version 2."""
 
-    def __init__(self, cloud: state.Cloud) -> None:
-        self._cloud = cloud
+    def __init__(
+        self, who: directory.Directory, images: dict[str, str]
+    ) -> None:
+        self._who = who
+        self._images = images
         super().__init__(
             [
                 ("GET", "/", self._versions),
@@ -36,7 +39,7 @@ class ImageApi(wire.Api):
         )
 
     def understand(self, req: webob.Request) -> wire.Call:
-        token = self._cloud.find_token(req.headers.get("X-Auth-Token"))
+        token = self._who.find_token(req.headers.get("X-Auth-Token"))
         if token is not None:
             return wire.Call(req, token.context())
         if req.environ["PATH_INFO"] == "/":
@@ -62,7 +65,7 @@ class ImageApi(wire.Api):
         ids = query.get("id", "").removeprefix("in:").split(",")
         seen = [
             _view(identifier, name)
-            for identifier, name in self._cloud.images.items()
+            for identifier, name in self._images.items()
             if ("id" not in query or identifier in ids)
             and query.get("name", name) == name
         ]
@@ -70,7 +73,7 @@ class ImageApi(wire.Api):
         return wire.answer({**body, "first": "/v2/images"})
 
     def _show(self, call: wire.Call, id: str) -> webob.Response:
-        name = self._cloud.images.get(id)
+        name = self._images.get(id)
         if name is None:
             raise wire.Refusal(404, f"No image found with ID {id}")
         return wire.answer(_view(id, name))

@@ -147,7 +147,7 @@ def serve(
         raise OSError(
             f"cannot listen on {host}:{port}, which is in use or not permitted"
         ) from e
-    cloud.url = f"http://{host}:{http.bind_addr[1]}"
+    cloud.keystone.url = f"http://{host}:{http.bind_addr[1]}"
     try:
         nova = (compute_app or compute.pipeline)(cloud)
         http.wsgi_app = _assemble(cloud, nova)
@@ -164,11 +164,14 @@ def serve(
 def _assemble(
     cloud: state.Cloud, nova: wire.WSGIApplication
 ) -> wire.WSGIApplication:
+    watch = cloud.switches.watch
     services = {
-        "/identity": cloud.watch("keystone", identity.Identity(cloud)),
-        "/compute": cloud.watch("nova", nova),
-        "/share": cloud.watch("manila", share.make_app(cloud)),
-        "/image": cloud.watch("glance", image.ImageApi(cloud)),
+        "/identity": watch("keystone", identity.Identity(cloud.keystone)),
+        "/compute": watch("nova", nova),
+        "/share": watch("manila", share.make_app(cloud)),
+        "/image": watch(
+            "glance", image.ImageApi(cloud.keystone, cloud.nova.images)
+        ),
     }
     nowhere = wire.fault(404, "devcloud has no such service.")
 

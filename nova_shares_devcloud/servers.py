@@ -163,19 +163,20 @@ ACTIONS = {
 }
 
 
-class Servers(directory.Directory):
+class Servers:
     """Servers, and who listens to what becomes of them.
 
+    :param who: whose they are
     :param host: where servers are, unless said otherwise
     """
 
-    def __init__(self, password: str, token_ttl: float, host: str) -> None:
-        super().__init__(password, token_ttl)
+    def __init__(self, who: directory.Directory, host: str) -> None:
+        self.lock = who.lock
+        self._who = who
         self.host = host
-        #: How long things take, in seconds: by ``power``, ``build``,
-        #: ``delete`` (servers), ``allow``, ``deny`` (access rules).
+        #: How long things take, in seconds.
         self.delays: dict[str, float] = dict.fromkeys(
-            ("power", "build", "delete", "allow", "deny"), 0.0
+            ("power", "build", "delete"), 0.0
         )
         self.servers: dict[str, Server] = {}
         self.flavors: dict[str, Flavor] = {}
@@ -211,8 +212,8 @@ class Servers(directory.Directory):
         """
         values: dict[str, Any] = {
             "id": str(uuid.uuid4()),
-            "project_id": self.projects[project].id,
-            "user_id": self.users["member"].id,
+            "project_id": self._who.projects[project].id,
+            "user_id": self._who.users["member"].id,
             "flavor": next(
                 f for f in self.flavors.values() if f.name == flavor
             ),
@@ -241,7 +242,7 @@ class Servers(directory.Directory):
 
     def set_server(self, server_id: str, **fields: Any) -> None:
         """Set what the database says of a server; no domain is touched."""
-        _set(self.lock, self.servers[server_id], fields)
+        wire.set_fields(self.lock, self.servers[server_id], fields)
 
     def act(self, server_id: str, key: str, by_admin: bool = False) -> Action:
         """Do what an action says.
@@ -312,13 +313,3 @@ def _problem(server: Server, action: Action, by_admin: bool) -> Optional[str]:
     if action.needs and server.task_state is not None:
         return f"{start}task_state {server.task_state}"
     return None
-
-
-def _set(lock: Any, thing: Any, fields: dict[str, Any]) -> None:
-    """Set fields that exist."""
-    known = {field.name for field in dataclasses.fields(thing)}
-    if set(fields) - known:
-        raise AttributeError(f"no such field: {set(fields) - known}")
-    with lock:
-        for name, value in fields.items():
-            setattr(thing, name, value)

@@ -28,8 +28,9 @@ class ShareApi(wire.Api):
     """Manila's API, version 2."""
 
     def __init__(self, cloud: state.Cloud) -> None:
-        self._cloud = cloud
-        self._access = share_access.Access(cloud)
+        self._who = cloud.keystone
+        self._manila = cloud.manila
+        self._access = share_access.Access(cloud.manila)
         header = "X-OpenStack-Manila-API-Version"
         self._negotiation = wire.Microversions(
             "2.0", cloud.share_max, header, None
@@ -53,7 +54,7 @@ class ShareApi(wire.Api):
         )
 
     def understand(self, req: webob.Request) -> wire.Call:
-        token = self._cloud.find_token(req.headers.get("X-Auth-Token"))
+        token = self._who.find_token(req.headers.get("X-Auth-Token"))
         if token is None:
             raise wire.Refusal(
                 401, "The request you have made requires authentication."
@@ -88,8 +89,8 @@ class ShareApi(wire.Api):
             share_access.true(query.get("all_tenants")) and ctx.is_admin
         )
         public = share_access.true(query.get("is_public"))
-        with self._cloud.lock:
-            found = list(reversed(self._cloud.shares.values()))
+        with self._manila.lock:
+            found = list(reversed(self._manila.shares.values()))
         found = [
             share
             for share in found
@@ -109,11 +110,11 @@ class ShareApi(wire.Api):
         wish = call.body("share")
         project = next(
             p.name
-            for p in self._cloud.projects.values()
+            for p in self._who.projects.values()
             if p.id == ctx.project_id
         )
         try:
-            share = self._cloud.create_share(
+            share = self._manila.create_share(
                 wish.get("name"),
                 project,
                 wish["share_proto"].upper(),
@@ -130,12 +131,12 @@ class ShareApi(wire.Api):
     def _delete(self, call: wire.Call, id: str) -> webob.Response:
         share = self._access.find(call, id)
         call.check("share:delete", "member", share.project_id)
-        locks = [lock.id for lock in self._cloud.locks_on(share.id, "delete")]
+        locks = [lock.id for lock in self._manila.locks_on(share.id, "delete")]
         if locks:
             raise wire.Refusal(
                 403, f"Resource lock/s {locks} prevent delete action."
             )
-        self._cloud.remove_share(share.id)
+        self._manila.remove_share(share.id)
         return wire.answer(None, 202)
 
     def _exports(self, call: wire.Call, id: str) -> webob.Response:

@@ -23,7 +23,6 @@ import webob
 
 from nova_shares_devcloud import share_views as views
 from nova_shares_devcloud import shares
-from nova_shares_devcloud import state
 from nova_shares_devcloud import wire
 
 _LOCKS = (2, 82)
@@ -32,8 +31,8 @@ _LOCKS = (2, 82)
 class Access:
     """The part of the API that is about who may mount and see a share."""
 
-    def __init__(self, cloud: state.Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, manila: shares.Shares) -> None:
+        self._manila = manila
 
     def routes(self) -> list[tuple[str, str, wire.Handler]]:
         """List the routes of this part."""
@@ -51,7 +50,7 @@ class Access:
     def find(self, call: wire.Call, identifier: str) -> shares.Share:
         """Find a share that the caller may see."""
         ctx = call.context
-        share = self._cloud.shares.get(identifier)
+        share = self._manila.shares.get(identifier)
         if share is None or not (
             ctx.is_admin
             or share.is_public
@@ -102,8 +101,8 @@ class Access:
                 f"status '{share.status}'.",
             )
         rule = _rule_of(share, wish)
-        with self._cloud.lock:
-            self._cloud.allow(rule)
+        with self._manila.lock:
+            self._manila.allow(rule)
             view = views.rule_view(call, rule, hidden=False)
             for action in locked:
                 self._lock_rule(call, rule, action, reason)
@@ -116,7 +115,7 @@ class Access:
         action: str,
         reason: Optional[str],
     ) -> None:
-        add, ctx = self._cloud.add_lock, call.context
+        add, ctx = self._manila.add_lock, call.context
         lock = add(ctx, "access_rule", rule.id, action, reason)
         if action == "delete":
             why = shares.locked_by(lock)
@@ -125,10 +124,10 @@ class Access:
     def _deny(
         self, call: wire.Call, share: shares.Share, wish: dict[str, Any]
     ) -> webob.Response:
-        rule = self._cloud.find_rule(str(wish.get("access_id")))
+        rule = self._manila.find_rule(str(wish.get("access_id")))
         if rule is None or rule.share_id != share.id:
             raise wire.Refusal(404, "Resource could not be found.")
-        locks = self._cloud.locks_on(rule.id, "delete")
+        locks = self._manila.locks_on(rule.id, "delete")
         if locks and not wish.get("unrestrict"):
             raise wire.Refusal(
                 403,
@@ -142,14 +141,14 @@ class Access:
                 "Unable to drop access rule restrictions that are not "
                 "placed by you.",
             )
-        self._cloud.deny(rule)
+        self._manila.deny(rule)
         return wire.answer(None, 202)
 
     def _hidden(self, call: wire.Call, rule: shares.AccessRule) -> bool:
         ctx = call.context
         return any(
             not (ctx.is_admin or ctx.user_id == lock.user_id)
-            for lock in self._cloud.locks_on(rule.id, "show")
+            for lock in self._manila.locks_on(rule.id, "show")
         )
 
     def _list_rules(self, call: wire.Call) -> webob.Response:
@@ -164,23 +163,23 @@ class Access:
         except wire.Refusal:
             message = f"Share {share_id} not found."
             raise wire.Refusal(400, message) from None
-        with self._cloud.lock:
+        with self._manila.lock:
             seen = [
                 views.rule_view(call, rule, self._hidden(call, rule))
-                for rule in self._cloud.rules(share.id)
+                for rule in self._manila.rules(share.id)
             ]
         return wire.answer({"access_list": seen})
 
     def _show_rule(self, call: wire.Call, id: str) -> webob.Response:
         _since(call, (2, 45))
-        rule = self._cloud.find_rule(id)
+        rule = self._manila.find_rule(id)
         try:
             self.find(call, rule.share_id if rule else "")
         except wire.Refusal:
             rule = None
         if rule is None:
             raise wire.Refusal(404, f"Share access rule {id} not found.")
-        with self._cloud.lock:
+        with self._manila.lock:
             view = views.rule_view(call, rule, self._hidden(call, rule))
         view["share_id"] = rule.share_id
         return wire.answer({"access": view})
@@ -191,10 +190,10 @@ class Access:
         _since(call, (2, 81))
         ctx, query = call.context, call.req.GET
         everybody = ctx.is_admin and true(query.get("all_projects"))
-        with self._cloud.lock:
+        with self._manila.lock:
             seen = [
                 views.lock_view(call, lock)
-                for lock in reversed(self._cloud.locks.values())
+                for lock in reversed(self._manila.locks.values())
                 if everybody or lock.project_id == ctx.project_id
             ]
         filters = set(query) & (
@@ -210,7 +209,7 @@ class Access:
     def _lock(self, call: wire.Call, identifier: str) -> shares.ResourceLock:
         _since(call, (2, 81))
         ctx = call.context
-        lock = self._cloud.locks.get(identifier)
+        lock = self._manila.locks.get(identifier)
         if lock is None or not (
             ctx.is_admin or lock.project_id == ctx.project_id
         ):
@@ -229,18 +228,18 @@ class Access:
         identifier = str(wish.get("resource_id"))
         kind = wish.get("resource_type", "share")
         action = wish.get("resource_action") or "delete"
-        rule = self._cloud.find_rule(identifier)
+        rule = self._manila.find_rule(identifier)
         share = rule.share_id if kind == "access_rule" and rule else identifier
         try:
             owner = self.find(call, share)
         except wire.Refusal:
             raise wire.Refusal(400, "No such resource found.") from None
         call.check("resource_lock:create", "member", owner.project_id)
-        if action == "show" and self._cloud.locks_on(identifier, "show"):
+        if action == "show" and self._manila.locks_on(identifier, "show"):
             raise wire.Refusal(
                 409, "Resource's visibility is already locked by other user."
             )
-        lock = self._cloud.add_lock(
+        lock = self._manila.add_lock(
             call.context, kind, identifier, action, wish.get("lock_reason")
         )
         return wire.answer({"resource_lock": views.lock_view(call, lock)})
@@ -253,8 +252,8 @@ class Access:
                 "Resource lock cannot be manipulated by user. Please contact "
                 "the administrator.",
             )
-        with self._cloud.lock:
-            self._cloud.locks.pop(lock.id, None)
+        with self._manila.lock:
+            self._manila.locks.pop(lock.id, None)
         return wire.answer(None, 204)
 
 

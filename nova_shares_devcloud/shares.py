@@ -23,7 +23,7 @@ from typing import Any
 from typing import Optional
 import uuid
 
-from nova_shares_devcloud import servers
+from nova_shares_devcloud import directory
 from nova_shares_devcloud import wire
 
 #: From the first state of a change to the second, by the change.
@@ -99,15 +99,20 @@ class ResourceLock:
     created: datetime.datetime = dataclasses.field(default_factory=wire.now)
 
 
-class Shares(servers.Servers):
+class Shares:
     """Shares, rules and locks.
 
     Rules move on by the clock when they are looked at: a change that is
     asked for has happened ``delays`` seconds later, unless it is held.
+
+    :param who: whose they are
     """
 
-    def __init__(self, password: str, token_ttl: float, host: str) -> None:
-        super().__init__(password, token_ttl, host)
+    def __init__(self, who: directory.Directory) -> None:
+        self.lock = who.lock
+        self._who = who
+        #: How long things take, in seconds.
+        self.delays: dict[str, float] = dict.fromkeys(("allow", "deny"), 0.0)
         self.shares: dict[str, Share] = {}
         self.locks: dict[str, ResourceLock] = {}
         self._rules: dict[str, AccessRule] = {}
@@ -133,8 +138,8 @@ class Shares(servers.Servers):
             port = ":6789" if proto == "CEPHFS" else ""
             paths = [f"192.0.2.10{port}:/shares/{identifier}"]
         values: dict[str, Any] = {
-            "project_id": self.projects[project].id,
-            "user_id": self.users["member"].id,
+            "project_id": self._who.projects[project].id,
+            "user_id": self._who.users["member"].id,
             "export_locations": tuple(
                 ExportLocation(path, preferred=not n)
                 for n, path in enumerate(paths)
@@ -148,7 +153,7 @@ class Shares(servers.Servers):
 
     def set_share(self, share_id: str, **fields: Any) -> None:
         """Set what the database says of a share."""
-        servers._set(self.lock, self.shares[share_id], fields)
+        wire.set_fields(self.lock, self.shares[share_id], fields)
 
     def remove_share(self, share_id: str) -> None:
         """Take a share away with all its rules and locks, whoever objects."""
@@ -178,7 +183,7 @@ class Shares(servers.Servers):
 
     def set_rule(self, rule_id: str, **fields: Any) -> None:
         """Set what the database says of an access rule."""
-        servers._set(self.lock, self._rules[rule_id], fields)
+        wire.set_fields(self.lock, self._rules[rule_id], fields)
 
     def allow(self, rule: AccessRule) -> None:
         """Add a rule.

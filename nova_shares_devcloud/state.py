@@ -12,17 +12,20 @@
 
 """The cloud itself, in memory.
 
-It is made in layers, a module each: who there is (``directory``), what Nova
-has (``servers``), what Manila has (``shares``), and what a test tells it
+It is put together of parts, a module each: who there is (``directory``), what
+Nova has (``servers``), what Manila has (``shares``), and what a test tells it
 (``switches``). All are behind one lock.
 """
 
 from __future__ import annotations
 
+from nova_shares_devcloud import directory
+from nova_shares_devcloud import servers
+from nova_shares_devcloud import shares
 from nova_shares_devcloud import switches
 
 
-class Cloud(switches.Switches):
+class Cloud:
     """Everything that the services show. For development and tests only.
 
     Projects: demo, other, admin, service. Users: admin (of the system too),
@@ -33,6 +36,10 @@ class Cloud(switches.Switches):
     :param host: where servers are, unless said otherwise
     :param compute_max: the highest compute microversion
     :param share_max: the highest microversion of shared file systems
+    :ivar keystone: the :class:`directory.Directory`
+    :ivar nova: the :class:`servers.Servers`
+    :ivar manila: the :class:`shares.Shares`
+    :ivar switches: the :class:`switches.Switches`
     """
 
     def __init__(
@@ -43,6 +50,50 @@ class Cloud(switches.Switches):
         compute_max: str = "2.97",
         share_max: str = "2.82",
     ) -> None:
-        super().__init__(password, token_ttl, host)
         self.compute_max = compute_max
         self.share_max = share_max
+        self.keystone = directory.Directory(password, token_ttl)
+        self.nova = servers.Servers(self.keystone, host)
+        self.manila = shares.Shares(self.keystone)
+        self.switches = switches.Switches(self.keystone)
+        self._put_in_reach()
+
+    @property
+    def url(self) -> str:
+        """Where it is served, without a slash at the end."""
+        return self.keystone.url
+
+    def close(self) -> None:
+        """Let go what waits for a time, or hangs in a fault."""
+        self.nova.close()
+        self.switches.clear_faults()
+
+    def _put_in_reach(self) -> None:
+        """Put what stories are told with within a test's reach."""
+        keystone, nova, manila = self.keystone, self.nova, self.manila
+        self.password = keystone.password
+        self.projects = keystone.projects
+        self.users = keystone.users
+        self.create_user = keystone.create_user
+        self.assign = keystone.assign
+        self.issue = keystone.issue
+        self.token_of = keystone.token_of
+        self.servers = nova.servers
+        self.create_server = nova.create_server
+        self.set_server = nova.set_server
+        self.on_power = nova.on_power
+        self.shares = manila.shares
+        self.create_share = manila.create_share
+        self.set_share = manila.set_share
+        self.remove_share = manila.remove_share
+        self.locks = manila.locks
+        self.rules = manila.rules
+        self.deny = manila.deny
+        self.hold = manila.hold
+        self.release = manila.release
+        self.rule_error = manila.rule_error
+        self.fail = self.switches.fail
+        self.clear_faults = self.switches.clear_faults
+        self.on_request = self.switches.on_request
+        self.requests = self.switches.requests
+        self.forget_requests = self.switches.forget_requests

@@ -27,7 +27,7 @@ import uuid
 import webob
 import webob.dec
 
-from nova_shares_devcloud import shares
+from nova_shares_devcloud import directory
 from nova_shares_devcloud import wire
 
 _SERVICES = ("keystone", "nova", "manila", "glance")
@@ -113,11 +113,15 @@ class Fault:
         return make(self.status, "As a test wants it.")
 
 
-class Switches(shares.Shares):
-    """Faults, hooks, and the log of what was asked."""
+class Switches:
+    """Faults, hooks, and the log of what was asked.
 
-    def __init__(self, password: str, token_ttl: float, host: str) -> None:
-        super().__init__(password, token_ttl, host)
+    :param who: who asks
+    """
+
+    def __init__(self, who: directory.Directory) -> None:
+        self.lock = who.lock
+        self._who = who
         #: All that were ever switched on.
         self.faults: list[Fault] = []
         self._hooks: list[tuple[str, Hook]] = []
@@ -161,10 +165,6 @@ class Switches(shares.Shares):
         """Put right all that fails or hangs."""
         for fault in self.faults:
             fault.clear()
-
-    def close(self) -> None:
-        super().close()
-        self.clear_faults()
 
     def on_request(self, service: str, hook: Hook) -> Callable[[], None]:
         """Have somebody told of a service's requests, in its thread.
@@ -219,7 +219,7 @@ class Switches(shares.Shares):
         return watched
 
     def _note(self, service: str, req: webob.Request) -> Request:
-        token: Any = self.find_token(req.headers.get("X-Auth-Token"))
+        token: Any = self._who.find_token(req.headers.get("X-Auth-Token"))
         # As it was sent: this must not mind what is no UTF-8.
         path = req.environ["PATH_INFO"]
         if req.query_string:

@@ -73,6 +73,16 @@ def stable_id(kind: str, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"devcloud:{kind}:{name}"))
 
 
+def set_fields(lock: Any, thing: Any, fields: dict[str, Any]) -> None:
+    """Set fields that exist."""
+    known = {field.name for field in dataclasses.fields(thing)}
+    if set(fields) - known:
+        raise AttributeError(f"no such field: {set(fields) - known}")
+    with lock:
+        for name, value in fields.items():
+            setattr(thing, name, value)
+
+
 def answer(
     body: Any, status: int = 200, headers: Optional[dict[str, str]] = None
 ) -> webob.Response:

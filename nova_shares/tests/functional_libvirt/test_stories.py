@@ -274,4 +274,6 @@ class HostTest(world.StoryTest):
         self.assertEqual(["data"], self.guest.tags())
         self.guest.says("ready")
         self.assertEqual(0, self.guest.run("ls /mnt/data/from-host")[0])
-        self.w.cloud._remove_rule(self.w.cloud.find_rule(access_id))
+        self.w.cloud.manila._remove_rule(
+            self.w.cloud.manila.find_rule(access_id)
+        )

@@ -62,7 +62,8 @@ class World(cloud.Cloud):
 
     def _let_manila_rule_ceph(self):
         """Have devcloud's access rules be identities of Ceph."""
-        apply, remove = self.cloud._apply, self.cloud._remove_rule
+        manila = self.cloud.manila
+        apply, remove = manila._apply, manila._remove_rule
 
         def applied(rule):
             apply(rule)
@@ -76,7 +77,7 @@ class World(cloud.Cloud):
             if rule.access_type == "cephx":
                 self.ceph.deny(rule.access_to)
 
-        self.cloud._apply, self.cloud._remove_rule = applied, removed
+        manila._apply, manila._remove_rule = applied, removed
         self.addCleanup(self._forget_identities)
 
     def _forget_identities(self):

@@ -44,7 +44,7 @@ class Proxy(fixtures.Fixture):
         self.hold = lambda request, response: None
 
     def _setUp(self):
-        self.switches = state.Cloud()
+        self.switches = state.Cloud().switches
         self.addCleanup(self.switches.clear_faults)
         app = self.switches.watch(self._service, self._app)
         http = wsgi.Server(("127.0.0.1", 0), app, numthreads=16)

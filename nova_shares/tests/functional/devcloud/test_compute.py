@@ -130,7 +130,7 @@ class ServersTest(base.TestCase):
         body = {
             "name": "new",
             "flavorRef": flavor["id"],
-            "imageRef": next(iter(self.cloud.images)),
+            "imageRef": next(iter(self.cloud.nova.images)),
             "networks": "none",
         }
         events = []
@@ -161,7 +161,7 @@ class ServersTest(base.TestCase):
         self.assertEqual("ACTIVE", self.show()["status"])
 
     def test_start_takes_its_time(self):
-        self.cloud.delays["power"] = 1
+        self.cloud.nova.delays["power"] = 1
         self.act("os-start")
         self.assertEqual("powering-on", self.show()["OS-EXT-STS:task_state"])
         busy = self.act("os-start")
@@ -243,7 +243,9 @@ class ServersTest(base.TestCase):
 
     def test_flavors(self):
         small = next(
-            f for f in self.cloud.flavors.values() if f.name == "m1.smallpages"
+            f
+            for f in self.cloud.nova.flavors.values()
+            if f.name == "m1.smallpages"
         )
         path = f"/flavors/{small.id}"
         specs = self.nova("GET", f"{path}/os-extra_specs").json()

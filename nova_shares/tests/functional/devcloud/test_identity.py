@@ -69,7 +69,7 @@ class IdentityTest(base.TestCase):
         )
         second = ks_session.Session(auth).get_token()
         self.assertNotEqual(first, second)
-        self.assertIsNotNone(self.cloud.find_token(second))
+        self.assertIsNotNone(self.cloud.keystone.find_token(second))
 
     def test_wrong_password(self):
         session = self.served.session("member")
@@ -128,7 +128,7 @@ class IdentityTest(base.TestCase):
 
     def test_a_client_renews_its_token(self):
         self.assertEqual(200, self.nova("GET", "/servers").status_code)
-        self.cloud.revoke_all()
+        self.cloud.keystone.revoke_all()
         self.assertEqual(200, self.manila("GET", "/shares").status_code)
         issued = self.cloud.requests("keystone", '"name": "member"')
         self.assertEqual(2, len(issued))
@@ -147,8 +147,8 @@ class IdentityTest(base.TestCase):
 
 class ShortLivedTest(base.TestCase):
     def test_tokens_expire(self):
-        self.cloud.token_ttl = 0.2
+        self.cloud.keystone.token_ttl = 0.2
         token = self.cloud.token_of("member")
-        self.assertIsNotNone(self.cloud.find_token(token))
+        self.assertIsNotNone(self.cloud.keystone.find_token(token))
         time.sleep(0.25)
-        self.assertIsNone(self.cloud.find_token(token))
+        self.assertIsNone(self.cloud.keystone.find_token(token))

@@ -106,7 +106,7 @@ class SharesTest(ShareTestCase):
         )
 
     def test_no_token(self):
-        self.cloud.revoke_all()
+        self.cloud.keystone.revoke_all()
         session = self.served.session("member")
         answer = session.get(
             f"{self.served.url}/share/v2{self.path}",
@@ -188,7 +188,7 @@ class RulesTest(ShareTestCase):
         self.assertEqual(404, again.status_code)
 
     def test_states_take_their_time(self):
-        self.cloud.delays.update(allow=1, deny=1)
+        self.cloud.manila.delays.update(allow=1, deny=1)
         rule = self.allow()
         for state in ("queued_to_apply", "applying", "active"):
             self.wait_for_states([state])
@@ -343,7 +343,7 @@ class LocksTest(ShareTestCase):
 
     def test_a_locked_share_stays(self):
         self.allow("nova-shares", LOCKED)
-        lock = self.cloud.locks_on(self.share.id)[0]
+        lock = self.cloud.manila.locks_on(self.share.id)[0]
         for user in ("member", "admin"):
             answer = self.manila("DELETE", self.path, user=user)
             self.assertEqual(
