@@ -223,10 +223,16 @@ class Manager:
                 return again
             progress.verify = False
         if self._driver.is_running(m.instance_uuid):
-            self._mount_and_plug(m, progress)
+            self._mount(m, progress)
+            progress.step = "plug"
+            self._driver.plug(m)
             return self._settle(m, mapping.ACTIVE)
-        progress.step = "unmount"
-        self._driver.unmount(m)
+        if self._driver.is_saved(m):
+            # A start from the saved image fails without the mount.
+            self._mount(m, progress)
+        else:
+            progress.step = "unmount"
+            self._driver.unmount(m)
         return self._settle(m, mapping.INACTIVE)
 
     def _needs_key(self, m: ShareMapping) -> bool:
@@ -234,11 +240,14 @@ class Manager:
         return (
             m.wanted == mapping.ATTACHED
             and m.share_proto != "NFS"
-            and bool(self._driver.is_running(m.instance_uuid))
+            and bool(
+                self._driver.is_running(m.instance_uuid)
+                or self._driver.is_saved(m)
+            )
             and not self._driver.is_mounted(m)
         )
 
-    def _mount_and_plug(
+    def _mount(
         self, m: ShareMapping, progress: compute_access.Progress
     ) -> None:
         if not self._driver.is_mounted(m):
@@ -246,8 +255,6 @@ class Manager:
             if m.fault and m.fault.step == "mount":
                 m = self._access.relocated(m)
             self._driver.mount(m, self._access.identity(m))
-        progress.step = "plug"
-        self._driver.plug(m)
 
     def _settle(self, m: ShareMapping, status: str) -> Optional[float]:
         if m.status != status:

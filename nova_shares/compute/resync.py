@@ -86,8 +86,18 @@ class Resync:
         mounted = self._driver.mounted() if all_errors else set()
         mappings = self._store.list_for_host(self._host)
         domains = self._driver.domains()
+        # All at once: looking at the processes of the host takes a while.
+        working = self._driver.works(
+            [
+                m
+                for m in mappings
+                if m.status == mapping.ACTIVE and domains.get(m.instance_uuid)
+            ]
+        )
         astray = [
-            m for m in mappings if self._is_astray(m, domains, all_errors)
+            m
+            for m in mappings
+            if self._is_astray(m, domains, working, all_errors)
         ]
         LOG.debug("Resync: %d of %d astray", len(astray), len(mappings))
         for m in astray:
@@ -146,23 +156,21 @@ class Resync:
                 LOG.info("Mount of mapping %s, which is gone, undone", uuid)
 
     def _is_astray(
-        self, m: ShareMapping, domains: dict[str, bool], all_errors: bool
+        self,
+        m: ShareMapping,
+        domains: dict[str, bool],
+        working: set[str],
+        all_errors: bool,
     ) -> bool:
         if m.status == mapping.ERROR:
             return all_errors or _is_due(m)
         if m.wanted == mapping.DETACHED or m.status == mapping.ATTACHING:
             return True
         if domains.get(m.instance_uuid):
-            return m.status != mapping.ACTIVE or not self._works(m)
-        return m.status != mapping.INACTIVE or self._driver.is_mounted(m)
-
-    def _works(self, m: ShareMapping) -> bool:
-        try:
-            return self._driver.works(m)
-        except exception.StepFailed as e:
-            # That one can't be looked at keeps no other from it.
-            LOG.warning("Mapping %s can't be looked at: %s", m.uuid, e)
-            return True
+            return m.status != mapping.ACTIVE or m.uuid not in working
+        return m.status != mapping.INACTIVE or self._driver.is_mounted(
+            m
+        ) != self._driver.is_saved(m)
 
     def _check_servers(
         self, mappings: list[ShareMapping], domains: dict[str, bool]

@@ -32,10 +32,11 @@ from typing import Optional
 #: could name programs of its own.
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_OUTPUT = 65536
-#: What the C library says of ENOTCONN and of ESHUTDOWN.
+#: What the C library says of ENOTCONN, ESHUTDOWN and ESTALE.
 _DEAD = (
     "Transport endpoint is not connected",
     "Cannot send after transport endpoint shutdown",
+    "Stale file handle",
 )
 
 
@@ -125,15 +126,15 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 def is_dead(
     path: str, hanging: dict[str, subprocess.Popen[bytes]], limit: float = 1
 ) -> bool:
-    """Tell whether a mount's client has died, or has been evicted.
+    """Return whether a mount is dead: only a new mount helps.
 
-    Of one that has died (ENOTCONN), or that Ceph has evicted (ESHUTDOWN),
-    that is said at once; a server that does not answer is no dead client.
-    An evicted one still answers what it can without a server: a name that
-    it must look up it can't.
+    The client has ended (ENOTCONN) or is evicted (ESHUTDOWN), or the server
+    no longer knows the export (ESTALE). A server that does not answer is
+    not dead. An evicted client still answers what needs no server, so a
+    name is looked up that does not exist.
 
-    :param hanging: who has had no answer, by path: as long as one is left
-        no other is sent after it
+    :param hanging: the processes that got no answer, by path: while one of
+        them exists, no other is started for its path
     """
     before = hanging.get(path)
     if before is not None and before.poll() is None:

@@ -15,7 +15,7 @@
 The agent reads the same file to learn where shares are mounted::
 
     [mounts]
-    base = /var/lib/nova-shares-mounts
+    base = /run/nova-shares-mounts
     timeout = 30
 
     [nfs]
@@ -79,13 +79,14 @@ class BadConfig(ValueError):
 class Config:
     """Where and how shares are mounted.
 
-    :ivar base: the directory that holds a mount point for each mapping
+    :ivar base: the directory that holds a mount point for each mapping,
+        below /run so that none outlives a reboot
     :ivar timeout: limit of a mount or an unmount in seconds
     :ivar cephfs_client: ``kernel`` or ``fuse``
     :ivar ceph_conf: the configuration file of ceph-fuse
     """
 
-    base: str = "/var/lib/nova-shares-mounts"
+    base: str = "/run/nova-shares-mounts"
     timeout: float = 30
     nfs_options: tuple[str, ...] = ("vers=4.1", "retry=0")
     cephfs_client: str = "kernel"

@@ -21,7 +21,8 @@ verb        document
 mount       mapping, protocol, export_location; for CephFS name, key and,
             optionally, fs: the name of the file system
 unmount     mapping
-seen        mapping; the answer has ``seen``: true, false or null
+seen        mapping; optionally peer: the pid of a libvirt daemon;
+            the answer has ``seen``: true, false or null
 ==========  =============================================================
 
 The agent runs the helper through sudo and is not trusted: the helper checks
@@ -53,6 +54,7 @@ from nova_shares.mounts.mount_points import Refused
 _LONGEST_DOCUMENT = 16384
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _KEY = re.compile(r"[A-Za-z0-9+/]{16,256}={0,2}")
+_PID = re.compile(r"[0-9]{1,10}")
 _ALWAYS = ("nosuid", "nodev")
 #: Seconds for what usually takes none.
 _SHORT = 5.0
@@ -67,7 +69,7 @@ def main(
     """Handle one call; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        answer = _call(arguments, sys.stdin.buffer, config_path)
+        answer = _call(arguments, config_path)
     except (
         Refused,
         location.BadLocation,
@@ -77,29 +79,39 @@ def main(
         answer = {"error": str(e)}
     except OSError as e:
         answer = {"error": f"{e.strerror}: {e.filename}"}
-    print(json.dumps(answer))
-    return 1 if "error" in answer else 0
+    told = _told(json.dumps(answer))
+    return 0 if told and "error" not in answer else 1
 
 
-def _call(
-    arguments: list[str], stdin: Any, config_path: str
-) -> dict[str, Any]:
+def _told(answer: str) -> bool:
+    """Write the answer; returns whether anybody can read it."""
+    try:
+        print(answer, flush=True)
+    except OSError:
+        # What is buffered is written again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return sys.stdout is not None
+
+
+def _call(arguments: list[str], config_path: str) -> dict[str, Any]:
     if len(arguments) != 1 or arguments[0] not in _VERBS:
         raise Refused(f"The argument must be one of {', '.join(_VERBS)}.")
     settings = config.load(config_path, trusted=True)
     # Whatever hangs: this process ends, and so does its lock.
     signal.alarm(int(3 * settings.timeout + _LEAVE + 6 * _SHORT))
     verb, fields = _VERBS[arguments[0]]
-    answer: dict[str, Any] = verb(
-        settings, **_document(stdin.read(_LONGEST_DOCUMENT), fields)
+    raw = (
+        b"" if sys.stdin is None else sys.stdin.buffer.read(_LONGEST_DOCUMENT)
     )
+    answer: dict[str, Any] = verb(settings, **_document(raw, fields))
     return answer
 
 
 def _document(raw: bytes, fields: tuple[str, ...]) -> dict[str, str]:
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused("The document is not valid JSON.") from None
     if not isinstance(document, dict) or not set(document) <= set(fields):
         raise Refused("The document has unknown fields.")
@@ -182,8 +194,13 @@ def _unmount(settings: config.Config, mapping: str) -> dict[str, Any]:
     return {}
 
 
-def _seen(settings: config.Config, mapping: str) -> dict[str, Any]:
-    return {"seen": process_table.is_seen(f"{settings.base}/{mapping}")}
+def _seen(
+    settings: config.Config, mapping: str, peer: Optional[str] = None
+) -> dict[str, Any]:
+    if peer is not None and not _PID.fullmatch(peer):
+        raise Refused("The pid of the libvirt daemon is invalid.")
+    pid = None if peer is None else int(peer)
+    return {"seen": process_table.is_seen(f"{settings.base}/{mapping}", pid)}
 
 
 _VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -192,7 +209,7 @@ _VERBS: dict[str, tuple[Any, tuple[str, ...]]] = {
         ("mapping", "protocol", "export_location", "name", "key", "fs"),
     ),
     "unmount": (_unmount, ("mapping",)),
-    "seen": (_seen, ("mapping",)),
+    "seen": (_seen, ("mapping", "peer")),
 }
 
 
@@ -318,9 +335,9 @@ def _clients(target: str) -> list[int]:
     return [
         process.pid
         for process in process_table.processes()
-        if process.uid == 0
-        and process.name == "ceph-fuse"
+        if process.name == "ceph-fuse"
         and process.names(target)
+        and process_table.is_roots(process, "ceph-fuse")
     ]
 
 
@@ -328,9 +345,10 @@ def _unmounting(target: str) -> list[int]:
     return [
         process.pid
         for process in process_table.processes()
-        if process.uid == 0
-        and process.name.startswith("umount")
+        if process.name.startswith("umount")
         and process.names(target)
+        # umount.nfs is a link to mount.nfs.
+        and process_table.is_roots(process, "mount")
     ]
 
 

@@ -18,10 +18,13 @@ from collections.abc import Iterator
 import contextlib
 import fcntl
 import os
+import re
 import stat
 import uuid
 
 from nova_shares.mounts import child
+
+_GROUP = re.compile(r"[0-9]{1,10}")
 
 
 class Refused(Exception):
@@ -55,16 +58,26 @@ def _opened(path: str) -> Iterator[int]:
         parts = path.strip("/").split("/")
         for number, part in enumerate(parts, 1):
             if number == len(parts):
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(part, 0o750, dir_fd=fd)
-                    group = int(os.environ.get("SUDO_GID", 0))
-                    os.chown(part, 0, group, dir_fd=fd, follow_symlinks=False)
+                _make_base(fd, part)
             below = _step(fd, part, path)
             os.close(fd)
             fd = below
+        if os.fstat(fd).st_mode & stat.S_IRWXO:
+            raise Refused(
+                f"Other users can enter {path}: its mode must be 0750."
+            )
         yield fd
     finally:
         os.close(fd)
+
+
+def _make_base(parent: int, name: str) -> None:
+    group = os.environ.get("SUDO_GID", "0")
+    if not _GROUP.fullmatch(group) or int(group) >= 2**32 - 1:
+        raise Refused("SUDO_GID is not the id of a group.")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o750, dir_fd=parent)
+        os.chown(name, 0, int(group), dir_fd=parent, follow_symlinks=False)
 
 
 def _step(parent: int, name: str, path: str) -> int:
@@ -89,7 +102,11 @@ def _locked(base: int, mapping: str, limit: float) -> Iterator[None]:
 
     An agent that was killed may have left a call that still runs.
     """
-    fd = os.open(".lock", os.O_RDWR | os.O_CREAT, 0o600, dir_fd=base)
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        fd = os.open(".lock", flags, 0o600, dir_fd=base)
+    except OSError as e:
+        raise Refused(f"Cannot open the lock file: {e.strerror}.") from e
     start = uuid.UUID(mapping).int % 2**62
 
     def taken() -> bool:

@@ -23,6 +23,7 @@ from typing import Optional
 #: Tests have their own.
 PROC = "/proc"
 _DAEMONS = ("libvirtd", "virtqemud")
+_SERVER = "virtiofsd"
 #: Errors of a process that has ended; EINVAL until its parent waits for it.
 _GONE = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
 
@@ -161,27 +162,80 @@ def daemons(found: list[Process]) -> list[int]:
     ]
 
 
-def servers(found: list[Process], path: str) -> list[int]:
+def is_roots(process: Process, program: str, proc: str = PROC) -> bool:
+    """Return whether a process is root's, and runs a program.
+
+    Its name alone proves nothing: a user can start any program under any
+    name, one that is setuid root among them.
+    """
+    if process.uid != 0:
+        return False
+    try:
+        executable = os.readlink(f"{proc}/{process.pid}/exe")
+    except PermissionError:
+        return True  # Only root can look.
+    except OSError:
+        return False
+    return program in os.path.basename(executable)
+
+
+def servers(found: list[Process], path: str, proc: str = PROC) -> list[int]:
     """Return the pids of the virtiofsd processes that serve a path."""
     return [
         process.pid
         for process in found
-        if process.name == "virtiofsd" and process.names(path)
+        if process.name == _SERVER
+        and process.names(path)
+        and is_roots(process, _SERVER, proc)
     ]
 
 
-def is_seen(path: str, proc: str = PROC) -> Optional[bool]:
+def is_stopped(pid: int, proc: str = PROC) -> bool:
+    """Return whether a process is stopped, as by SIGSTOP."""
+    return _status(pid, proc)[0] == "T"
+
+
+def _status(pid: int, proc: str) -> tuple[str, int]:
+    """Return the state of a process, and the pid of its parent."""
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as f:
+            # The name of the program, in parentheses, may contain any text.
+            fields = os.fsdecode(f.read()).rpartition(")")[2].split()
+    except OSError:
+        return "", 0  # It has just ended.
+    return fields[0], int(fields[1])
+
+
+def _asked(found: list[Process], peer: Optional[int], proc: str) -> list[int]:
+    """Return the pids of the libvirt daemons to ask.
+
+    Of a socket that systemd listens on, the peer is systemd: its child is
+    the daemon.
+    """
+    pids = daemons(found)
+    if peer is None:
+        return pids
+    if peer in pids:
+        return [peer]
+    return [pid for pid in pids if _status(pid, proc)[1] == peer]
+
+
+def is_seen(
+    path: str, peer: Optional[int] = None, proc: str = PROC
+) -> Optional[bool]:
     """Return whether libvirt sees the same mount at a path as this process.
 
     virtiofsd has the mount namespace of libvirt. In a different one it gives
     the guest the empty directory below, on the disk of the host.
 
+    :param peer: the process at the other end of the agent's connection to
+        libvirt; None: ask all libvirt daemons
     :returns: None: there is no libvirt daemon
     :raises OSError: if the table of a daemon cannot be read
     """
     here = at(mounts(proc=proc), path)
     seen = None
-    for pid in daemons(processes(proc)):
+    for pid in _asked(processes(proc), peer, proc):
         try:
             there = at(mounts(pid, proc=proc), path)
         except OSError as e:

@@ -19,7 +19,12 @@ libvirtd that accepts a connection and does not answer.
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
+import os
+import socket
+import stat
+import struct
 import threading
 from typing import Any
 from typing import Callable
@@ -37,6 +42,9 @@ _KEEPALIVE = (5, 3)
 #: Seconds that a call waits for a connection, and between two tries.
 _PATIENCE = 5.0
 _RETRY = 1.0
+
+#: What SO_PEERCRED tells: pid, uid and gid.
+_CREDENTIALS = struct.Struct("3i")
 
 _loop_lock = threading.Lock()
 
@@ -159,6 +167,30 @@ class Connection:
                 self._changed(domain.UUIDString())
         except libvirt.libvirtError as e:
             LOG.warning("Cannot list the guests: %s", e)
+
+
+def daemon() -> Optional[int]:
+    """Return the pid at the other end of this process's connection.
+
+    That is libvirt's daemon, or systemd if it listens for the daemon.
+
+    :returns: 0: a process that this one cannot see; None: no connection
+    """
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(fd)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(fd))) as copy:
+                if "libvirt" not in str(copy.getpeername()):
+                    continue
+                told = copy.getsockopt(
+                    socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+                )
+                pid = int(_CREDENTIALS.unpack(told)[0])
+                # Not one that is lost and not closed yet.
+                if pid == 0 or os.path.exists(f"/proc/{pid}"):
+                    return pid
+    return None
 
 
 def _drop(conn: Any, registered: list[int]) -> None:

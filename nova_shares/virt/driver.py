@@ -21,6 +21,7 @@ but for one mapping never from two at the same time.
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 import dataclasses
 from typing import Callable
 from typing import Optional
@@ -108,10 +109,18 @@ class Driver(abc.ABC):
         """Return whether the running guest has the device."""
 
     @abc.abstractmethod
-    def works(self, mapping: ShareMapping) -> bool:
-        """Return whether the running guest can use the share.
+    def is_saved(self, mapping: ShareMapping) -> bool:
+        """Return whether a saved image of the guest has the device.
 
-        It is mounted and plugged, and its virtiofsd works.
+        The guest starts from it only if the share is mounted.
+        """
+
+    @abc.abstractmethod
+    def works(self, mappings: Sequence[ShareMapping]) -> set[str]:
+        """Return which running guests can use their share, by mapping.
+
+        It is mounted and plugged, and its virtiofsd works. A mapping that
+        cannot be looked at counts as working, and is logged.
         """
 
     @abc.abstractmethod

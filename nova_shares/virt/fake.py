@@ -19,6 +19,7 @@ and :func:`connect`, in another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from multiprocessing import managers
 import threading
 import time
@@ -59,6 +60,7 @@ class Hypervisor:
         self._domains: dict[str, bool] = {}
         self._devices: dict[str, dict[str, str]] = {}
         self._mounts: dict[str, str] = {}
+        self._saved: dict[str, dict[str, str]] = {}
         self._events: list[str] = []
         self._failures: dict[str, list[Any]] = {}
         self._delays: dict[str, float] = {}
@@ -76,7 +78,36 @@ class Hypervisor:
         with self._changed:
             self._domains[server] = True
             self._devices[server] = {}
+            self._saved.pop(server, None)
             self._tell(server)
+
+    def save(self, server: str) -> None:
+        """Stop a guest and save its memory and devices in an image."""
+        with self._changed:
+            self._saved[server] = self._devices[server]
+        self.stop(server)
+
+    def restore(self, server: str) -> None:
+        """Start a guest from its saved image, with the devices it had."""
+        with self._changed:
+            devices = self._saved[server]
+            for uuid in devices.values():
+                if uuid not in self._mounts:
+                    raise exception.StepFailed("The share is not mounted.")
+            del self._saved[server]
+            self._domains[server] = True
+            self._devices[server] = devices
+            self._tell(server)
+
+    def saved(self, server: str) -> dict[str, str]:
+        """Return the devices in a guest's saved image: mapping by tag."""
+        with self._changed:
+            return dict(self._saved.get(server, {}))
+
+    def lose_mounts(self) -> None:
+        """Lose all mounts, as a reboot of the host does."""
+        with self._changed:
+            self._mounts.clear()
 
     def stop(self, server: str) -> None:
         """Stop a guest and remove its devices."""
@@ -90,6 +121,7 @@ class Hypervisor:
         with self._changed:
             self._domains.pop(server, None)
             self._devices.pop(server, None)
+            self._saved.pop(server, None)
             self._tell(server)
 
     # What the agent asks and does.
@@ -162,8 +194,9 @@ class Hypervisor:
         self._mounts[mapping.uuid] = mapping.export_location
 
     def _unmount(self, mapping: ShareMapping) -> None:
-        if mapping.uuid in self.devices(mapping.instance_uuid).values():
-            raise exception.StepFailed("A running guest uses the mount.")
+        for devices in (self._devices, self._saved):
+            if mapping.uuid in devices.get(mapping.instance_uuid, {}).values():
+                raise exception.StepFailed("A guest has a device of it.")
         self._mounts.pop(mapping.uuid, None)
 
     def _plug(self, mapping: ShareMapping) -> None:
@@ -234,8 +267,16 @@ class FakeDriver(driver.Driver):
     def unmount_leftover(self, uuid: str) -> None:
         self._hypervisor.unmount_leftover(uuid)
 
-    def works(self, mapping: ShareMapping) -> bool:
-        return self.is_plugged(mapping) and self.is_mounted(mapping)
+    def is_saved(self, mapping: ShareMapping) -> bool:
+        saved = self._hypervisor.saved(mapping.instance_uuid)
+        return mapping.uuid in saved.values()
+
+    def works(self, mappings: Sequence[ShareMapping]) -> set[str]:
+        return {
+            m.uuid
+            for m in mappings
+            if self.is_plugged(m) and self.is_mounted(m)
+        }
 
     def is_plugged(self, mapping: ShareMapping) -> bool:
         devices = self._hypervisor.devices(mapping.instance_uuid)

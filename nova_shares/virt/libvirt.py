@@ -20,6 +20,7 @@ that a device is there or gone; a successful call to libvirt does not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
 import shlex
 import time
@@ -149,6 +150,11 @@ class LibvirtDriver(driver.Driver):
             return
         if self._device(mapping) is not None:
             raise exception.StepFailed("The guest still has the device.")
+        if self.is_saved(mapping):
+            raise exception.StepFailed(
+                "The saved image of the guest has the device. Start the "
+                "guest, or remove the image with 'virsh managedsave-remove'."
+            )
         self._asked.pop(mapping.uuid, None)
         self._mounts.unmount(mapping.uuid)
 
@@ -159,11 +165,10 @@ class LibvirtDriver(driver.Driver):
         path = self._mounts.path(uuid)
         conn = self._connection.get()
         with _explained("cannot list the guests"):
-            running = conn.listAllDomains(
-                libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
-            )
-        for domain in running:
-            if any(d.source == path for d in _devices(domain)):
+            domains = conn.listAllDomains()
+        for domain in domains:
+            devices = _devices(domain) + _saved_devices(domain)
+            if any(d.source == path for d in devices):
                 raise exception.StepFailed(
                     f"Guest {domain.UUIDString()} still has a device of the "
                     "mount."
@@ -175,12 +180,34 @@ class LibvirtDriver(driver.Driver):
     def is_plugged(self, mapping: ShareMapping) -> bool:
         return self._device(mapping) is not None
 
-    def works(self, mapping: ShareMapping) -> bool:
+    def is_saved(self, mapping: ShareMapping) -> bool:
+        domain = self._find(mapping.instance_uuid)
+        path = self._mounts.path(mapping.uuid)
+        return domain is not None and any(
+            device.source == path for device in _saved_devices(domain)
+        )
+
+    def works(self, mappings: Sequence[ShareMapping]) -> set[str]:
+        found = process_table.processes() if mappings else []
+        working = set()
+        for mapping in mappings:
+            try:
+                works = self._works(mapping, found)
+            except exception.StepFailed as e:
+                LOG.warning("Cannot check mapping %s: %s", mapping.uuid, e)
+                works = True
+            if works:
+                working.add(mapping.uuid)
+        return working
+
+    def _works(
+        self, mapping: ShareMapping, found: list[process_table.Process]
+    ) -> bool:
         device = self._device(mapping)
         return (
             device is not None
             and device.tag == mapping.tag
-            and self._is_served(mapping)
+            and self._is_served(mapping, found)
             and self._mounts.is_mounted(mapping)
         )
 
@@ -191,8 +218,10 @@ class LibvirtDriver(driver.Driver):
         path = self._mounts.path(mapping.uuid)
         for device in _devices(domain):
             if device.source == path and device.tag == mapping.tag:
-                if self._is_served(mapping):
+                found = process_table.processes()
+                if self._is_served(mapping, found):
                     return
+                self._check_not_stopped(mapping, found)
                 self._replace(
                     mapping, device, "The virtiofsd of the device is dead"
                 )
@@ -201,7 +230,7 @@ class LibvirtDriver(driver.Driver):
                     f"The guest has another device with tag {device.tag}, "
                     f"of {device.source}."
                 )
-        self._mounts.check_seen(mapping.uuid)
+        self._mounts.check_seen(mapping.uuid, connection.daemon())
         try:
             domain.attachDeviceFlags(
                 domain_xml.device(path, mapping.tag),
@@ -224,6 +253,7 @@ class LibvirtDriver(driver.Driver):
         now = time.monotonic()
         if now - self._asked.get(mapping.uuid, -_ASK_AGAIN) < _ASK_AGAIN:
             return
+        self._check_not_stopped(mapping, process_table.processes())
         self._asked[mapping.uuid] = now
         LOG.debug(
             "Mapping %s: asking the guest to release the device", mapping.uuid
@@ -260,14 +290,34 @@ class LibvirtDriver(driver.Driver):
             time.sleep(0.1)
             self.unplug(mapping)
 
-    def _is_served(self, mapping: ShareMapping) -> bool:
-        """Return whether the virtiofsd of a mapping is alive, if visible."""
-        found = process_table.processes()
+    def _is_served(
+        self, mapping: ShareMapping, found: list[process_table.Process]
+    ) -> bool:
+        """Return whether the virtiofsd of a mapping works, if visible."""
         if not process_table.daemons(found):
             return True  # Processes of other users are hidden.
-        return bool(
-            process_table.servers(found, self._mounts.path(mapping.uuid))
-        )
+        path = self._mounts.path(mapping.uuid)
+        pids = process_table.servers(found, path)
+        return bool(pids) and not any(map(process_table.is_stopped, pids))
+
+    def _check_not_stopped(
+        self, mapping: ShareMapping, found: list[process_table.Process]
+    ) -> None:
+        """Make sure that the virtiofsd of a mapping is not stopped.
+
+        A guest cannot release a device whose virtiofsd does not answer.
+        """
+        path = self._mounts.path(mapping.uuid)
+        pids = [
+            str(pid)
+            for pid in process_table.servers(found, path)
+            if process_table.is_stopped(pid)
+        ]
+        if pids:
+            raise exception.StepFailed(
+                "The virtiofsd of the device is stopped. Continue it with "
+                f"'kill -CONT {' '.join(pids)}'."
+            )
 
     def _device(
         self, mapping: ShareMapping
@@ -302,6 +352,18 @@ def _devices(domain: Any) -> list[domain_xml.Filesystem]:
         if _is_gone(e):
             return []
         raise _failed("cannot look at the guest", e) from e
+
+
+def _saved_devices(domain: Any) -> list[domain_xml.Filesystem]:
+    """List the devices in the saved image of a guest that does not run."""
+    try:
+        if domain.isActive() or not domain.hasManagedSaveImage():
+            return []
+        return domain_xml.filesystems(domain.managedSaveGetXMLDesc())
+    except libvirt.libvirtError as e:
+        if _is_gone(e):
+            return []
+        raise _failed("cannot look at the saved image", e) from e
 
 
 def _is_gone(error: libvirt.libvirtError) -> bool:

@@ -19,10 +19,12 @@ what is mounted; that a directory exists does not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import time
 from typing import Any
 from typing import Optional
 
@@ -39,6 +41,8 @@ from nova_shares.virt import driver
 #: Seconds that the helper may take beyond three times its limit; it ends by
 #: itself before that.
 _GRACE = 65.0
+#: Seconds until a server that did not answer is asked again.
+_SILENCE = 30.0
 
 
 def protocols(config: mount_config.Config) -> tuple[str, ...]:
@@ -68,19 +72,27 @@ class Mounts:
         self._config = config
         self._helper = list(helper)
         self._hanging: dict[str, subprocess.Popen[bytes]] = {}
+        self._silent: dict[str, float] = {}
 
     def path(self, uuid: str) -> str:
         """Return the mount point of a mapping."""
         return f"{self._config.base}/{uuid}"
 
     def listed(self) -> set[str]:
-        """List the UUIDs of the mappings that have a mount."""
-        found = set()
-        for mount in process_table.mounts():
-            base, _, name = mount.target.rpartition("/")
-            if base == self._config.base and uuidutils.is_uuid_like(name):
-                found.add(name)
-        return found
+        """List the UUIDs of the mappings that have a mount or its directory.
+
+        A guest with a device of an empty directory writes to the disk of
+        the host.
+        """
+        found = [
+            name
+            for mount in process_table.mounts()
+            for base, _, name in [mount.target.rpartition("/")]
+            if base == self._config.base
+        ]
+        with contextlib.suppress(FileNotFoundError):
+            found += os.listdir(self._config.base)
+        return {name for name in found if uuidutils.is_uuid_like(name)}
 
     def is_mounted(self, m: ShareMapping) -> bool:
         """Return whether the share is mounted and the mount is not dead.
@@ -140,15 +152,16 @@ class Mounts:
             self.path(uuid)
         )
 
-    def check_seen(self, uuid: str) -> None:
+    def check_seen(self, uuid: str, daemon: Optional[int] = None) -> None:
         """Make sure that libvirt sees the mount.
 
+        :param daemon: the pid at the other end of the connection to libvirt
         :raises nova_shares.exception.StepFailed: if it does not
         """
         try:
-            seen = process_table.is_seen(self.path(uuid))
+            seen = process_table.is_seen(self.path(uuid), daemon)
         except PermissionError:
-            seen = self.ask_seen(uuid)
+            seen = self.ask_seen(uuid, daemon)
         if seen is None:
             raise exception.StepFailed(
                 "Found no libvirtd or virtqemud among the processes."
@@ -161,21 +174,35 @@ class Mounts:
                 retry=False,
             )
 
-    def ask_seen(self, uuid: str) -> Optional[bool]:
+    def ask_seen(
+        self, uuid: str, daemon: Optional[int] = None
+    ) -> Optional[bool]:
         """Ask the helper whether libvirt sees the mount of a mapping.
 
         :returns: None: there is no libvirt daemon
         """
-        seen: Optional[bool] = self._call("seen", {"mapping": uuid})["seen"]
+        document = {"mapping": uuid}
+        if daemon is not None:
+            document["peer"] = str(daemon)
+        seen: Optional[bool] = self._call("seen", document)["seen"]
         return seen
 
     def _there(self, uuid: str) -> Optional[process_table.Mount]:
         return process_table.at(process_table.mounts(), self.path(uuid))
 
     def _is_dead(self, mount: process_table.Mount) -> bool:
-        return mount.fstype.startswith("fuse") and child.is_dead(
-            mount.target, self._hanging
-        )
+        """Return whether a mount is dead; a hanging one is not.
+
+        The other mounts of a server that hangs are not looked at for a
+        while: each would take a second.
+        """
+        server = mount.source.partition(":/")[0]
+        if time.monotonic() < self._silent.get(server, 0.0):
+            return False
+        dead = child.is_dead(mount.target, self._hanging)
+        if mount.target in self._hanging:
+            self._silent[server] = time.monotonic() + _SILENCE
+        return dead
 
     def _call(self, verb: str, document: dict[str, str]) -> dict[str, Any]:
         limit = 3 * self._config.timeout + _GRACE

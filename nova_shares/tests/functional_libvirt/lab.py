@@ -38,7 +38,7 @@ from nova_shares.virt import driver as virt_driver
 
 LAB = os.environ.get("NOVA_SHARES_LIBVIRT_LAB", "/var/tmp/nova-shares-lab")
 #: Root's alone up to the top, as the helper wants it.
-BASE = "/var/lib/nova-shares-test-mounts"
+BASE = "/run/nova-shares-test-mounts"
 MEMFD = (
     "<memoryBacking><source type='memfd'/><access mode='shared'/>"
     "</memoryBacking>"
@@ -421,6 +421,11 @@ def running(program, path=BASE):
 
 def libvirtd_runs():
     return any(p.name == "libvirtd" for p in process_table.processes())
+
+
+def make_base():
+    """Make the directory of mount points as the helper does."""
+    os.makedirs(BASE, 0o750, exist_ok=True)
 
 
 def remove_base():

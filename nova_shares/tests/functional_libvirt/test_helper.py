@@ -192,7 +192,8 @@ class HelperTest(testtools.TestCase):
 
     def test_something_else_is_mounted_there(self):
         point = f"{lab.BASE}/{self.uuid}"
-        os.makedirs(point)
+        lab.make_base()
+        os.mkdir(point)
         os.system(f"mount -t tmpfs tmpfs {point}")
         answer = self.call("mount", **NFS)
         self.assertIn("Something else is mounted", answer["error"])
@@ -202,20 +203,69 @@ class HelperTest(testtools.TestCase):
         self.assertEqual({}, self.call("unmount"))
 
     def test_what_is_written_back_is_waited_for(self):
-        os.makedirs(lab.BASE, exist_ok=True)
+        lab.make_base()
         # As an unmount looks that is off the mount table and not at its end.
-        left = subprocess.Popen(
-            ["umount", "-f", os.devnull, f"{lab.BASE}/{self.uuid}"],
-            executable=shutil.which("tail"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.addCleanup(left.wait)
-        self.addCleanup(left.kill)
+        left = self.impostor("umount", "umount")
         self.assertIn("still writes", self.call("unmount")["error"])
         left.kill()
         left.wait()
         self.assertEqual({}, self.call("unmount"))
+
+    def impostor(self, name, program="tail", **how):
+        """Start a process of that name, which names the mount point.
+
+        :param program: the file name of what it runs
+        """
+        directory = self.useFixture(fixtures.TempDir()).path
+        os.chmod(directory, 0o755)
+        path = os.path.join(directory, program)
+        shutil.copy(shutil.which("tail"), path)
+        process = subprocess.Popen(
+            [name, "-f", os.devnull, f"{lab.BASE}/{self.uuid}"],
+            executable=path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **how,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_processes_that_only_have_the_name(self):
+        """A user can start any program under any name."""
+        lab.make_base()
+        os.mkdir(f"{lab.BASE}/{self.uuid}")
+        for name in ("virtiofsd", "umount"):
+            # One is a user's, the other runs something else as root.
+            self.impostor(name, name, user="nobody")
+            self.impostor(name)
+        other = self.impostor("ceph-fuse")
+        self.assertEqual({}, self.call("unmount"))
+        self.assertEqual([], lab.points())
+        self.assertIsNone(other.poll())
+        os.mkdir(f"{lab.BASE}/{self.uuid}")
+        true = self.impostor("virtiofsd", "virtiofsd")
+        self.assertIn("still serves", self.call("unmount")["error"])
+        true.kill()
+        true.wait()
+        self.assertEqual({}, self.call("unmount"))
+
+    def test_a_lock_file_that_is_a_link(self):
+        lab.make_base()
+        victim = os.path.join(self.programs, "victim")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{lab.BASE}/.lock")
+        os.symlink(victim, f"{lab.BASE}/.lock")
+        self.addCleanup(os.unlink, f"{lab.BASE}/.lock")
+        self.assertIn("lock file", self.call("unmount")["error"])
+        self.assertFalse(os.path.exists(victim))
+
+    def test_a_group_that_is_none(self):
+        for group in ("many", "-1", "", "4294967295", "9" * 30):
+            lab.remove_base()
+            with fixtures.EnvironmentVariable("SUDO_GID", group):
+                self.assertIn("SUDO_GID", self.call("mount", **NFS)["error"])
+            self.assertFalse(os.path.exists(lab.BASE))
 
     def test_mount_points_are_roots_alone(self):
         self.program(
@@ -225,7 +275,7 @@ class HelperTest(testtools.TestCase):
 
     def test_no_link_is_followed(self):
         target = self.useFixture(fixtures.TempDir()).path
-        os.makedirs(lab.BASE, exist_ok=True)
+        lab.make_base()
         os.symlink(target, f"{lab.BASE}/{self.uuid}")
         self.addCleanup(os.unlink, f"{lab.BASE}/{self.uuid}")
         self.program("mount", "exit 0\n")
@@ -233,18 +283,22 @@ class HelperTest(testtools.TestCase):
         self.assertFalse(os.path.exists(self.said))
 
     def test_a_base_that_others_can_write_is_refused(self):
-        os.makedirs(lab.BASE, exist_ok=True)
+        lab.make_base()
         self.program("mount", "exit 0\n")
         os.chmod(lab.BASE, 0o777)
-        self.addCleanup(os.chmod, lab.BASE, 0o755)
+        self.addCleanup(os.chmod, lab.BASE, 0o750)
         self.assertIn("than root", self.call("mount", **NFS)["error"])
+        # Nor is one that others can enter.
         os.chmod(lab.BASE, 0o755)
+        self.assertIn("0750", self.call("mount", **NFS)["error"])
+        os.chmod(lab.BASE, 0o750)
         os.chown(lab.BASE, 65534, 0)
         self.addCleanup(os.chown, lab.BASE, 0, 0)
         self.assertIn("than root", self.call("mount", **NFS)["error"])
         self.assertFalse(os.path.exists(self.said))
 
     def test_what_is_in_a_mount_point_is_not_covered(self):
+        lab.make_base()
         os.makedirs(f"{lab.BASE}/{self.uuid}/by-somebody")
         self.program("mount", "exit 0\n")
         self.assertIn("not empty", self.call("mount", **NFS)["error"])

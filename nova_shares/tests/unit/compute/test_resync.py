@@ -24,22 +24,19 @@ from nova_shares.tests import fixtures_db
 
 
 class ResyncTest(testtools.TestCase):
-    def test_one_that_can_not_be_looked_at_keeps_no_other_from_it(self):
+    def test_the_processes_are_looked_at_once_a_run(self):
         mappings = [
             fixtures_db.new_mapping(status=mapping.ACTIVE) for _ in range(3)
         ]
         store, driver, manager = mock.Mock(), mock.Mock(), mock.Mock()
         store.list_for_host.return_value = mappings
         driver.domains.return_value = {m.instance_uuid: True for m in mappings}
-        driver.works.side_effect = [
-            True,
-            exception.StepFailed("the guest can't be looked at"),
-            False,
-        ]
+        driver.works.return_value = {m.uuid for m in mappings[:2]}
         resync.Resync("host", store, driver, manager, mock.Mock()).run()
         self.assertEqual(
             mock.call(mappings[2].uuid), manager.reconcile.call_args_list[0]
         )
+        driver.works.assert_called_once_with(mappings)
 
     def test_a_guest_that_runs_starts_the_time_of_being_gone_anew(self):
         m = fixtures_db.new_mapping(status=mapping.INACTIVE)

@@ -16,6 +16,8 @@ import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 import uuid
 
 import fixtures
@@ -32,6 +34,8 @@ from nova_shares.mounts import process_table
 
 #: The real one; most of these tests must not get as far.
 RELEASE = helper._release
+MODULE = helper.__name__
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(helper.__file__)))
 UUID = "0f3cbf4e-5c1d-4a8e-9d8c-8a4f3d1f7b11"
 GOOD = {
     "mapping": UUID,
@@ -141,6 +145,8 @@ class MountHelperTest(testtools.TestCase):
     def test_what_is_no_document(self):
         for raw in (b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"9" * 20000):
             self.refused("mount", raw)
+        for deep in (b"[" * 16000, b'{"mapping":' * 1400):
+            self.refused("unmount", deep)
 
     @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(st.sampled_from(("mount", "unmount", "seen")), st.binary())
@@ -204,6 +210,21 @@ class MountHelperTest(testtools.TestCase):
 
     def test_what_is_busy_is_left_there(self):
         self.assertEqual(1, len(self.release("target is busy")))
+
+    def test_nobody_reads_the_answer(self):
+        """No traceback, and no success."""
+        document = json.dumps({"mapping": UUID})
+        run = f"echo '{document}' | {sys.executable} -m {MODULE} seen"
+        for broken in (">/dev/full", ">&-", "<&-", "<&- >&-"):
+            done = subprocess.run(
+                ["bash", "-c", f"{run} {broken}"],
+                capture_output=True,
+                text=True,
+                env={**os.environ, "PYTHONPATH": ROOT},
+                timeout=60,
+            )
+            self.assertEqual("", done.stderr, broken)
+            self.assertEqual(1, done.returncode, broken)
 
     def test_a_mapping_has_one_form(self):
         for text in (UUID, str(uuid.uuid4())):

@@ -12,6 +12,7 @@
 
 """What is read from /proc, and children that are given up."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -33,6 +34,7 @@ TABLE = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 not a line of a mount table
 """
 ONE = "/base/9c1f"
+READ = process_table._process
 
 
 class Proc(fixtures.Fixture):
@@ -42,9 +44,15 @@ class Proc(fixtures.Fixture):
         self.path = self.useFixture(fixtures.TempDir()).path
         self.process("self", TABLE)
 
-    def process(self, pid, table="", *argv):
+    def process(self, pid, table="", *argv, exe="", parent=1, state="S"):
         directory = os.path.join(self.path, str(pid))
         os.makedirs(directory, exist_ok=True)
+        link = os.path.join(directory, "exe")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(link)
+        os.symlink(exe or (argv[0] if argv else "none"), link)
+        with open(os.path.join(directory, "stat"), "w") as f:
+            f.write(f"{pid} (a) name) {state} {parent} 1 1 0 -1")
         with open(os.path.join(directory, "mountinfo"), "w") as f:
             f.write(table)
         with open(os.path.join(directory, "cmdline"), "w") as f:
@@ -98,23 +106,64 @@ class ProcessTest(testtools.TestCase):
         self.proc.process(10, "", daemon, f"--shared-dir={ONE}x")
         self.proc.process(11, "", "/usr/bin/less", ONE)
         self.proc.process(12, "")  # has ended, and nobody has waited for it
+        # One that an upgrade has replaced, and one that is no virtiofsd.
+        gone = f"{daemon} (deleted)"
+        self.proc.process(13, "", daemon, f"--shared-dir={ONE}", exe=gone)
+        self.proc.process(14, "", daemon, ONE, exe="/usr/bin/sudo")
+        self._is_roots()
+        self.assertEqual({7, 8, 9, 13}, self.servers())
+
+    def test_another_user_serves_nothing(self):
+        self.proc.process(7, "", "virtiofsd", ONE)
+        self._is_roots()
+        self.assertEqual({7}, self.servers())
+        self._is_roots(uid=1000)
+        self.assertEqual(set(), self.servers())
+
+    def servers(self):
         found = process_table.processes(self.proc.path)
-        self.assertEqual({7, 8, 9}, set(process_table.servers(found, ONE)))
+        return set(process_table.servers(found, ONE, self.proc.path))
+
+    def test_a_server_that_is_stopped(self):
+        for state, stopped in (("S", False), ("T", True), ("R", False)):
+            self.proc.process(7, "", "virtiofsd", ONE, state=state)
+            self.assertEqual(
+                stopped, process_table.is_stopped(7, self.proc.path)
+            )
+        self.assertFalse(process_table.is_stopped(8, self.proc.path))
+
+    def test_two_daemons(self):
+        """A container has another one, with other mounts."""
+        here = f"90 22 0:51 / {ONE} rw - nfs4 192.0.2.1:/x rw\n"
+        self.proc.process("self", here)
+        self.proc.process(5, here, "/usr/sbin/libvirtd", parent=1)
+        self.proc.process(6, TABLE, "/usr/sbin/libvirtd", parent=77)
+        self._is_roots()
+        for peer, seen in (
+            *((None, False), (5, True), (6, False)),
+            # systemd listens for the one, a container's init for the other.
+            *((1, True), (77, False)),
+            # Not to be seen, or something else.
+            *((0, None), (99, None)),
+        ):
+            self.assertIs(
+                seen, process_table.is_seen(ONE, peer, self.proc.path), peer
+            )
 
     def test_what_libvirt_sees(self):
         here = f"90 22 0:51 / {ONE} rw - nfs4 192.0.2.1:/x rw\n"
         self.proc.process("self", here)
-        self.assertIsNone(process_table.is_seen(ONE, self.proc.path))
+        self.assertIsNone(process_table.is_seen(ONE, proc=self.proc.path))
         self.proc.process(5, here, "/usr/sbin/virtqemud", "--timeout", "120")
         self._is_roots()
-        self.assertTrue(process_table.is_seen(ONE, self.proc.path))
+        self.assertTrue(process_table.is_seen(ONE, proc=self.proc.path))
         # Something else at the same place is not it.
         self.proc.process(
             5, here.replace("0:51", "0:99"), "/usr/sbin/virtqemud"
         )
-        self.assertFalse(process_table.is_seen(ONE, self.proc.path))
+        self.assertFalse(process_table.is_seen(ONE, proc=self.proc.path))
         self.proc.process(5, TABLE, "/usr/sbin/virtqemud")
-        self.assertFalse(process_table.is_seen(ONE, self.proc.path))
+        self.assertFalse(process_table.is_seen(ONE, proc=self.proc.path))
 
     def test_a_daemon_that_ends_meanwhile_tells_nothing(self):
         """Until it has been waited for, its table can't be read: EINVAL."""
@@ -135,19 +184,23 @@ class ProcessTest(testtools.TestCase):
                 "nova_shares.mounts.process_table.mounts", mounts
             )
         )
-        self.assertIsNone(process_table.is_seen(ONE, self.proc.path))
+        self.assertIsNone(process_table.is_seen(ONE, proc=self.proc.path))
         self.proc.process(6, here, "/usr/sbin/virtqemud")
-        self.assertTrue(process_table.is_seen(ONE, self.proc.path))
+        self.assertTrue(process_table.is_seen(ONE, proc=self.proc.path))
         error = PermissionError(errno.EACCES, "Permission denied")
         self.assertRaises(
-            PermissionError, process_table.is_seen, ONE, self.proc.path
+            PermissionError,
+            process_table.is_seen,
+            ONE,
+            proc=self.proc.path,
         )
 
-    def _is_roots(self):
-        read = process_table._process
+    def _is_roots(self, uid=0):
+        read = READ
 
         def roots(pid, proc):
-            return process_table.Process(pid, 0, read(pid, proc).argv)
+            process = read(pid, proc)
+            return process and process_table.Process(pid, uid, process.argv)
 
         self.useFixture(
             fixtures.MonkeyPatch(
@@ -204,6 +257,25 @@ class ChildTest(testtools.TestCase):
         # Nothing that the caller brings is run: it may be done as root.
         self.useFixture(fixtures.EnvironmentVariable("PATH", programs))
         self.assertFalse(child.is_dead("/", {}))
+
+    def test_each_kind_of_dead(self):
+        programs = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(programs, "stat")
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "nova_shares.mounts.child.ENV",
+                {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C"},
+            )
+        )
+        for number, dead in (
+            *((errno.ENOTCONN, True), (errno.ESHUTDOWN, True)),
+            *((errno.ESTALE, True), (errno.ENOENT, False)),
+            *((errno.EACCES, False), (errno.EIO, False)),
+        ):
+            with open(path, "w") as f:
+                f.write(f"#!/bin/sh\necho 'stat: {os.strerror(number)}'\n")
+            os.chmod(path, 0o755)
+            self.assertIs(dead, child.is_dead("/x", {}), number)
 
     def test_one_that_has_no_answer_is_not_asked_again(self):
         asked = []
