@@ -12,9 +12,9 @@
 
 """The four operations on the shares of a server, free of HTTP.
 
-Each takes who calls and ``find_server``, which looks a server up (see
-:mod:`nova_shares.clients.nova`). Ids are taken as the caller wrote them.
-Every operation may also raise the errors of oslo.db, and
+Each takes who calls and ``servers``, which looks the server up (see
+:class:`nova_shares.clients.nova.ServerLookup`). Ids are taken as the caller
+wrote them. Every operation may also raise the errors of oslo.db, and
 :class:`nova_shares.exception.ServiceUnavailable` when a neighbour does not
 answer as it should.
 """
@@ -103,21 +103,21 @@ class Attachments:
         self,
         caller: context.RequestContext,
         server_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> list[Attachment]:
         """List a server's mappings, oldest first.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
         :raises nova_shares.exception.NotAllowed: by policy
         """
-        return self._of_server(caller, rules.INDEX, server_id, find_server)
+        return self._of_server(caller, rules.INDEX, server_id, servers)
 
     def show(
         self,
         caller: context.RequestContext,
         server_id: str,
         share_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> Attachment:
         """Get the mapping of a share to a server.
 
@@ -125,7 +125,7 @@ class Attachments:
         :raises nova_shares.exception.NotAllowed: by policy
         :raises nova_shares.exception.ShareNotFound: if it is not attached
         """
-        mappings = self._of_server(caller, rules.SHOW, server_id, find_server)
+        mappings = self._of_server(caller, rules.SHOW, server_id, servers)
         return _with_share(mappings, share_id)
 
     def attach(
@@ -134,7 +134,7 @@ class Attachments:
         server_id: str,
         share_id: str,
         tag: Optional[str],
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> tuple[ShareMapping, bool]:
         """Record that a share is to be attached, and tell the agent.
 
@@ -144,7 +144,7 @@ class Attachments:
         :raises nova_shares.exception.NovaSharesError: those that
             :mod:`nova_shares.exception` lists for what a caller may not do
         """
-        server = self._find(caller, rules.CREATE, server_id, find_server)
+        server = self._find(caller, rules.CREATE, server_id, servers)
         self._check_state(caller, server, "create share", (_STOPPED,))
         agent = self._check_host(server)
         share, export_location = self._find_share(caller, server, share_id)
@@ -175,14 +175,14 @@ class Attachments:
         caller: context.RequestContext,
         server_id: str,
         share_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> None:
         """Record that a share is to be detached, and tell the agent.
 
         :raises nova_shares.exception.NovaSharesError: those that
             :mod:`nova_shares.exception` lists for what a caller may not do
         """
-        server = self._find(caller, rules.DELETE, server_id, find_server)
+        server = self._find(caller, rules.DELETE, server_id, servers)
         self._check_state(caller, server, "delete share", _DETACHABLE)
         mappings = self.store.attachments(server.id)
         found = _with_share(mappings, share_id)
@@ -197,7 +197,7 @@ class Attachments:
         self,
         caller: context.RequestContext,
         server_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> None:
         """Have all shares of a server detached that Nova deletes.
 
@@ -208,7 +208,7 @@ class Attachments:
         """
         try:
             with _slot(self._waiting_nova):
-                server = find_server(server_id)
+                server = servers.find(server_id)
             if _SOFT & {server.vm_state, server.task_state}:
                 return
         except exception.ServerNotFound:
@@ -230,23 +230,23 @@ class Attachments:
         caller: context.RequestContext,
         rule: str,
         server_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> list[Attachment]:
         _check_server_id(server_id)
         mappings = self.store.attachments(server_id.lower())
         if mappings:
             # The rows name the project: nobody else needs to be asked.
             self.policy.authorize(caller, rule, mappings[0].project_id)
-        elif not self._is_seen(caller, rule, server_id, find_server):
-            self._find(caller, rule, server_id, find_server)
+        elif not self._is_shown(caller, rule, server_id, servers):
+            self._find(caller, rule, server_id, servers)
         return mappings
 
-    def _is_seen(
+    def _is_shown(
         self,
         caller: context.RequestContext,
         rule: str,
         server_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> bool:
         """Tell whether Nova says, for less, that ``_find`` would succeed.
 
@@ -255,25 +255,24 @@ class Attachments:
         caller's own project.
         """
         if (
-            not isinstance(find_server, nova.InPipeline)
-            or caller.is_admin
+            caller.is_admin
             or "admin" in caller.roles
             or not self.policy.allows(caller, rule, caller.project_id)
         ):
             return False
         with _slot(self._waiting_nova):
-            return find_server.is_seen(server_id)
+            return servers.is_shown(server_id)
 
     def _find(
         self,
         caller: context.RequestContext,
         rule: str,
         server_id: str,
-        find_server: nova.FindServer,
+        servers: nova.ServerLookup,
     ) -> nova.Server:
         _check_server_id(server_id)
         with _slot(self._waiting_nova):
-            server = find_server(server_id)
+            server = servers.find(server_id)
         self.policy.authorize(caller, rule, server.project_id)
         # The database compares ids byte for byte.
         return dataclasses.replace(server, id=server.id.lower())

@@ -28,12 +28,14 @@ from typing import Optional
 from oslo_config import cfg
 
 from nova_shares import conf as nova_shares_conf
-from nova_shares.api import deploy
 from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.compute import service
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
+from nova_shares.pipeline import deploy
+from nova_shares.pipeline import filters
+from nova_shares.pipeline import negotiation
 from nova_shares.virt import fake
 from nova_shares_devcloud import compute
 from nova_shares_devcloud import server
@@ -108,8 +110,12 @@ class AllInOne:
         self.conf = self._configure(options)
         return compute.pipeline(
             self.cloud,
-            wrap_router=lambda app: deploy.make_filter(self.conf, app),
-            wrap_all=lambda app: deploy.make_versions_filter(self.conf, app),
+            wrap_router=lambda app: filters.Filter(
+                app, lambda: deploy.embed(app, lambda: self.conf)
+            ),
+            wrap_all=lambda app: filters.VersionsFilter(
+                app, lambda: negotiation.Negotiation(app, lambda: self.conf)
+            ),
         )
 
     def _configure(self, options: str) -> cfg.ConfigOpts:

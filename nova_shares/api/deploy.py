@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where the application is assembled: as a filter, or as a service.
+"""Where the service is assembled.
 
-Tests, the WSGI module, nova-shares-aio and an operator's paste file all come
-through here.
+Tests, the WSGI module and an operator's paste file all come through here.
+What runs in Nova's process is assembled in nova_shares.pipeline.deploy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 import re
 from typing import Any
-from typing import Callable
 
 from keystonemiddleware import auth_token
 from oslo_config import cfg
@@ -42,9 +41,7 @@ from nova_shares.api import server_shares
 from nova_shares.api import versions
 from nova_shares.clients import nova
 from nova_shares.clients.nova import WSGIApp
-from nova_shares.pipeline import embedded
-from nova_shares.pipeline import filters
-from nova_shares.pipeline import negotiation
+from nova_shares.lazy import Lazy
 
 LOG = logging.getLogger(__name__)
 
@@ -63,48 +60,27 @@ def app_factory(
     return make_service(_load(config_file))
 
 
-def make_filter(
-    conf: cfg.ConfigOpts,
-    app: WSGIApp,
-    attachments: shares.Attachments | None = None,
-) -> filters.Filter:
-    """Make the filter of Nova's router of a loaded configuration.
-
-    :param app: what it wraps: Nova's router
-    :param attachments: default: made from ``conf``
-    """
-    make = None if attachments is None else lambda conf: attachments
-    whole = embedded.Embedded(app, lambda: conf, make)
-    return filters.Filter(app, lambda: whole)
-
-
-def make_versions_filter(
-    conf: cfg.ConfigOpts, app: WSGIApp
-) -> filters.VersionsFilter:
-    """Make the filter of all of Nova's API of a loaded configuration.
-
-    :param app: what it wraps: Nova's API, its version documents with it
-    """
-    whole = negotiation.Negotiation(app, lambda: conf)
-    return filters.VersionsFilter(app, lambda: whole)
-
-
 def make_service(
     conf: cfg.ConfigOpts,
     attachments: shares.Attachments | None = None,
-    find_server: nova.FindServer | None = None,
+    lookup: nova.ServerLookup | None = None,
 ) -> WSGIApp:
     """Make the service.
 
     :param attachments: default: made from ``conf``
-    :param find_server: default: by REST, as ``conf`` has it
+    :param lookup: default: by REST, as ``conf`` has it
     """
     find = (
-        (lambda environ: find_server)
-        if find_server
-        else nova.rest_servers(conf).bound
+        (lambda environ: lookup) if lookup else nova.rest_servers(conf).bound
     )
-    controller = server_shares.Controller(_once(conf, attachments), find)
+    controller = server_shares.Controller(
+        Lazy(
+            faults.or_unavailable(
+                lambda: attachments or shares.Attachments.from_conf(conf)
+            )
+        ),
+        find,
+    )
     api: WSGIApp = api_app.App(controller, auth.from_keystone, MAXIMUM)
 
     # A request's way is from the last line of this function to the first.
@@ -130,15 +106,6 @@ def make_service(
 def _load(config_file: str | None) -> cfg.ConfigOpts:
     files = None if config_file is None else [config_file]
     return nova_shares_conf.load(files=files)
-
-
-def _once(
-    conf: cfg.ConfigOpts, attachments: shares.Attachments | None
-) -> Callable[[], shares.Attachments]:
-    if attachments is None:
-        return embedded.once(lambda: shares.Attachments.from_conf(conf))
-    made = attachments
-    return lambda: made
 
 
 def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:

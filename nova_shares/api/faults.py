@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 import json
 from typing import Any
+from typing import Callable
+from typing import TypeVar
 
 from microversion_parse import Version
 from oslo_config import cfg
@@ -29,6 +31,8 @@ from nova_shares import exception
 from nova_shares.api import microversion
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds after which a client may try again, where it is a 503.
 RETRY_AFTER = 10
@@ -125,6 +129,23 @@ def method_not_allowed(
     )
     error.allow = sorted(methods)
     return error
+
+
+def or_unavailable(make: Callable[[], T]) -> Callable[[], T]:
+    """Have what can't be made raise a ServiceUnavailable; the log says why."""
+
+    def wrapped() -> T:
+        try:
+            return make()
+        except exception.ServiceUnavailable:
+            raise
+        except Exception as e:
+            LOG.exception("The API of server shares cannot start")
+            raise exception.ServiceUnavailable(
+                service="server shares", detail="it cannot start"
+            ) from e
+
+    return wrapped
 
 
 def answer(

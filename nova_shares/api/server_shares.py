@@ -35,16 +35,16 @@ class Controller:
     """Validates, has it done, and shows the outcome.
 
     :param attachments: gives who does it, once it is needed
-    :param find_server: gives, for a request, what looks its server up
+    :param lookup: makes, of an environment, what looks up its server
     """
 
     def __init__(
         self,
         attachments: Callable[[], attachments.Attachments],
-        find_server: Callable[[dict[str, Any]], nova.FindServer],
+        lookup: Callable[[dict[str, Any]], nova.ServerLookup],
     ) -> None:
         self._attachments = attachments
-        self._find_server = find_server
+        self._lookup = lookup
 
     def index(
         self,
@@ -54,7 +54,7 @@ class Controller:
     ) -> webob.Response:
         schemas.check_query(request.query_string)
         mappings = self._attachments().index(
-            caller, server_id, self._find_server(request.environ)
+            caller, server_id, self._lookup(request.environ)
         )
         return _response(200, views.index(mappings))
 
@@ -70,7 +70,7 @@ class Controller:
             server_id,
             share_id,
             tag,
-            self._find_server(request.environ),
+            self._lookup(request.environ),
         )
         return _response(201, views.show(new, seen))
 
@@ -84,7 +84,7 @@ class Controller:
         schemas.check_query(request.query_string)
         attachments = self._attachments()
         found = attachments.show(
-            caller, server_id, share_id, self._find_server(request.environ)
+            caller, server_id, share_id, self._lookup(request.environ)
         )
         seen = attachments.sees_admin_fields(caller, found.project_id)
         return _response(200, views.show(found, seen))
@@ -97,7 +97,7 @@ class Controller:
         share_id: str,
     ) -> webob.Response:
         self._attachments().detach(
-            caller, server_id, share_id, self._find_server(request.environ)
+            caller, server_id, share_id, self._lookup(request.environ)
         )
         return _response(200)
 

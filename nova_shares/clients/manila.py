@@ -12,8 +12,8 @@
 
 """Manila as we need it: a share as its user sees it, access rules, locks.
 
-One session a process; a call is made with the caller's token or with our
-own service user. The endpoint is asked for once, and a token lives for
+One session a process; a call is made with the caller's token or with the
+service user's. The endpoint is asked for once, and a token lives for
 hours: once warm, a call of ours is one request. The source of the wire
 formats is the Shared File Systems API reference, v2.
 """
@@ -136,7 +136,7 @@ class Shares:
         """
         return next(iter(self._places(share_id, caller, deadline)), None)
 
-    # As our own user.
+    # As the service user.
 
     def share_exists(self, share_id: str) -> bool:
         """Tell whether Manila has a share."""
@@ -146,7 +146,7 @@ class Shares:
         return False
 
     def must_see_all(self) -> None:
-        """Make sure that our user sees the shares of all projects.
+        """Make sure that the service user sees the shares of all projects.
 
         Of a share of another project Manila says to anybody but an
         administrator that there is none.
@@ -154,11 +154,11 @@ class Shares:
         response = self._session.send("GET", "/services")
         if response.status_code == 403:
             LOG.error(
-                "What Manila does not show may be there: it does not let the"
-                " user of [manila] see what administrators do. Has it the"
-                " admin role?"
+                "A 404 of Manila for a share is not trusted: the user of"
+                " [manila] cannot see what administrators see. It needs the"
+                " admin role."
             )
-            raise session.unavailable("our user does not see all shares")
+            raise session.unavailable("the service user cannot see all shares")
         session.body(response)
 
     def export_locations(self, share_id: str) -> list[str]:
@@ -241,7 +241,7 @@ class Shares:
         return self._act(share_id, "deny_access", wish) is not None
 
     def locks(self, resource_id: Optional[str] = None) -> list[Lock]:
-        """List the locks that our user has made, the newest first.
+        """List the locks that the service user has made, newest first.
 
         :param resource_id: those on one access rule or share; None: all
         """

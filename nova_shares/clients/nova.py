@@ -12,8 +12,9 @@
 
 """A server as we need it, asked of Nova in one of two ways.
 
-By REST with our own service user; or, inside Nova's process, by a request
-to the application that our filter wraps, on behalf of an administrator.
+By REST with the service user of ``[nova]``; or, inside Nova's process, by a
+request to the application that the filter wraps, on behalf of an
+administrator.
 Both ask for microversion 2.47: the first that shows a flavor's extra specs,
 and older than 2.69, from which on a server whose cell is down looks like one
 that is gone. At 2.47 a 404 means gone, a 5xx unknown.
@@ -28,6 +29,7 @@ import io
 import time
 from typing import Any
 from typing import Callable
+from typing import Protocol
 from urllib import parse as urlparse
 
 from keystoneauth1 import adapter as ks_adapter
@@ -72,6 +74,29 @@ class Server:
 #: :class:`nova_shares.exception.ServiceUnavailable` if Nova can't tell.
 FindServer = Callable[[str], Server]
 
+
+class ServerLookup(Protocol):
+    """Looks servers up for one request of a user."""
+
+    def find(self, server_id: str, deadline: float | None = None) -> Server:
+        """Look a server up, whoever's it is.
+
+        What it gives is for who passes our own policy alone.
+
+        :param deadline: when to give up, by time.monotonic(), as far as the
+            request to Nova can be given up
+        :raises nova_shares.exception.ServerNotFound: if Nova has none
+        :raises nova_shares.exception.ServiceUnavailable: if Nova can't tell
+        """
+
+    def is_shown(self, server_id: str) -> bool:
+        """Tell whether Nova shows a server to the caller.
+
+        It costs less than to look the server up. False: Nova does not, for
+        whatever reason, or there is no way to ask for less.
+        """
+
+
 _HOST = "OS-EXT-SRV-ATTR:host"
 _VM_STATE = "OS-EXT-STS:vm_state"
 _TASK_STATE = "OS-EXT-STS:task_state"
@@ -106,18 +131,18 @@ def parse(body: Any) -> Server:
         field = e.args[0]
         if field in _HIDDEN_BY:
             LOG.error(
-                "Nova does not show %s of a server: its policy %s must let"
-                " our user, and administrators, see it",
+                "Nova does not show %s of a server. Its policy %s must allow"
+                " the service user and administrators to see it.",
                 field,
                 _HIDDEN_BY[field],
             )
         raise _unavailable(f"no {field} in a server") from e
     except (TypeError, ValueError) as e:
-        raise _unavailable(f"a server that is none: {e}") from e
+        raise _unavailable(f"unexpected server: {e}") from e
 
 
 class RestServers:
-    """Looks servers up by REST, with our own service user."""
+    """Looks servers up by REST, as the service user of ``[nova]``."""
 
     def __init__(
         self,
@@ -130,25 +155,32 @@ class RestServers:
         self._timeout = timeout
 
     def find(
-        self, server_id: str, global_request_id: str | None = None
+        self,
+        server_id: str,
+        global_request_id: str | None = None,
+        deadline: float | None = None,
     ) -> Server:
         """Look a server up.
 
         :param global_request_id: names what it is for in Nova's log
+        :param deadline: when to give up, by time.monotonic(); None: after
+            ``[nova] timeout``
         :raises nova_shares.exception.ServerNotFound: if Nova has none
         :raises nova_shares.exception.ServiceUnavailable: if Nova does not
             answer as it should
         """
         path = f"/servers/{urlparse.quote(server_id.lower(), safe='')}"
-        response = self._get(path, global_request_id)
-        try:
-            return _read(server_id, response.status_code, response.content)
-        except exception.ServerNotFound:
-            self._must_see_all(global_request_id)
-            raise
+        end = deadline or time.monotonic() + self._timeout
+        with self._transport.until(end):
+            response = self._get(path, global_request_id)
+            try:
+                return _read(server_id, response.status_code, response.content)
+            except exception.ServerNotFound:
+                self._must_see_all(global_request_id)
+                raise
 
     def _must_see_all(self, global_request_id: str | None) -> None:
-        """Make sure that our user sees the servers of all projects.
+        """Make sure that the service user sees the servers of all projects.
 
         Of a server of another project Nova says to anybody but an
         administrator that there is none.
@@ -157,9 +189,9 @@ class RestServers:
         status = self._get(path, global_request_id).status_code
         if status == 403:
             LOG.error(
-                "What Nova does not show may be there: it does not let the"
-                " user of [nova] see the servers of all projects."
-                " Has it the admin role?"
+                "A 404 of Nova for a server is not trusted: the user of"
+                " [nova] cannot list the servers of all projects. It needs"
+                " the admin role."
             )
             # A role that it is given is in a new token alone.
             self._adapter.invalidate()
@@ -168,31 +200,41 @@ class RestServers:
 
     def _get(self, path: str, global_request_id: str | None) -> Any:
         try:
-            with self._transport.until(time.monotonic() + self._timeout):
-                return self._adapter.get(
-                    path,
-                    microversion=MICROVERSION,
-                    global_request_id=global_request_id,
-                    raise_exc=False,
-                )
+            return self._adapter.get(
+                path,
+                microversion=MICROVERSION,
+                global_request_id=global_request_id,
+                raise_exc=False,
+            )
         except ks_exceptions.ClientException as e:
             raise _unavailable(f"{type(e).__name__}: {e}") from e
 
-    def bound(self, environ: dict[str, Any]) -> FindServer:
-        """Make the look-up for the request of ``environ``."""
+    def bound(self, environ: dict[str, Any]) -> ServerLookup:
+        """Make the lookup for the request of ``environ``."""
+        return _RestLookup(
+            self,
+            environ.get("openstack.global_request_id")
+            or environ.get("openstack.request_id"),
+        )
 
-        def find(server_id: str) -> Server:
-            return self.find(
-                server_id,
-                environ.get("openstack.global_request_id")
-                or environ.get("openstack.request_id"),
-            )
 
-        return find
+@dataclasses.dataclass(frozen=True)
+class _RestLookup:
+    """Looks servers up by REST; Nova's log names the request."""
+
+    servers: RestServers
+    global_request_id: str | None
+
+    def find(self, server_id: str, deadline: float | None = None) -> Server:
+        return self.servers.find(server_id, self.global_request_id, deadline)
+
+    def is_shown(self, server_id: str) -> bool:
+        # The service user is shown every server.
+        return False
 
 
 def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
-    """Build the look-up by REST from ``[nova]``; connects to nothing."""
+    """Build the lookup by REST from ``[nova]``; connects to nothing."""
     auth = loading.load_auth_from_conf_options(conf, "nova")
     session, transport = http.make_session(conf, "nova", auth)
     adapter = loading.load_adapter_from_conf_options(
@@ -201,32 +243,18 @@ def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
     return RestServers(adapter, transport, conf.nova.timeout or http.TIMEOUT)
 
 
-class PipelineServers:
-    """Looks servers up in Nova's own process.
-
-    :param app: the application that our filter wraps: Nova's router
-    """
-
-    def __init__(self, app: WSGIApp) -> None:
-        self._app = app
-
-    def bound(self, environ: dict[str, Any]) -> InPipeline:
-        """Make the look-up for the request of ``environ``."""
-        return InPipeline(self._app, environ)
-
-
-class InPipeline:
+class InProcessLookup:
     """Looks up the server of one request, in Nova's own process.
 
-    Called, it gives what must only be shown to who passes our own policy:
-    it sees every server.
+    :param app: the application that the filter wraps: Nova's router
+    :param environ: of the request
     """
 
     def __init__(self, app: WSGIApp, environ: dict[str, Any]) -> None:
         self._app = app
         self._environ = environ
 
-    def __call__(self, server_id: str) -> Server:
+    def find(self, server_id: str, deadline: float | None = None) -> Server:
         """Look a server up, on behalf of an administrator."""
         caller = self._environ["nova.context"]
         environ = _below(
@@ -235,11 +263,11 @@ class InPipeline:
         status, body = self._send(environ, server_id)
         return _read(server_id, status, body)
 
-    def is_seen(self, server_id: str) -> bool:
+    def is_shown(self, server_id: str) -> bool:
         """Tell whether Nova shows a server to the caller.
 
         A third of the price of the server itself: it asks for the tags,
-        which Nova has at hand. False: it doesn't, for whatever reason.
+        which Nova has at hand.
         """
         caller = copy.copy(self._environ["nova.context"])
         environ = _below(

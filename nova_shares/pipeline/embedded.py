@@ -9,9 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-
-
-"""Our API inside Nova's process, put together when it is first needed."""
+"""Our API inside Nova's process: who answers, and by which versions."""
 
 from __future__ import annotations
 
@@ -19,72 +17,41 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
-from typing import TypeVar
 
 from microversion_parse import Version
-from oslo_config import cfg
-from oslo_log import log as logging
 
-from nova_shares import conf as nova_shares_conf
-from nova_shares import exception
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
 from nova_shares.api import faults
 from nova_shares.api import microversion
 from nova_shares.api import server_shares
-from nova_shares.clients import nova
-from nova_shares.clients.nova import WSGIApp
-from nova_shares.pipeline import filters
 from nova_shares.pipeline import serving
+from nova_shares.pipeline.environ import WSGIApp
 
 if TYPE_CHECKING:
-    from nova_shares import attachments as shares
-    from nova_shares.pipeline import guard as api_guard
-
-LOG = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-
-def from_file(app: WSGIApp, config_file: str | None) -> Embedded:
-    """Make it for Nova's router.
-
-    :param config_file: our file; default: as found under /etc/nova-shares
-    """
-    files = None if config_file is None else [config_file]
-    return Embedded(app, lambda: nova_shares_conf.load(files=files))
+    from nova_shares.pipeline.guard import Guard
 
 
 class Embedded:
-    """What our filter hands requests to.
+    """What the filter of Nova's router hands requests to.
 
     :param app: Nova's router
-    :param load: reads the configuration, or raises
-    :param make: makes who does the work; default: for real
-    :ivar guard: gives who stands before the actions on servers, or raises
+    :param who_serves: decides whether Nova answers, or we
+    :param guard: gives who stands before the actions on servers, or raises
     """
 
     def __init__(
         self,
         app: WSGIApp,
-        load: Callable[[], cfg.ConfigOpts],
-        make: Callable[[cfg.ConfigOpts], shares.Attachments] | None = None,
+        controller: server_shares.Controller,
+        who_serves: serving.Serving,
+        guard: Callable[[], Guard],
     ) -> None:
         self._app = app
-        make = make or make_attachments
-        settings = once(load)
-        attachments = once(lambda: make(settings()))
-        servers = nova.PipelineServers(app)
-        self._controller = server_shares.Controller(attachments, servers.bound)
-        self._serving = serving.Serving(
-            settings,
-            serving.NovaVersions(app),
-            lambda: attachments().store.any_mapping(),
-        )
+        self._controller = controller
+        self._serving = who_serves
+        self.guard = guard
         self._apps: dict[Version, api_app.App] = {}
-        self.guard: filters.Once[api_guard.Guard] = filters.Once(
-            lambda: self._make_guard(attachments, servers)
-        )
 
     def shares(
         self, environ: dict[str, Any], start_response: Any
@@ -114,41 +81,3 @@ class Embedded:
             found = api_app.App(self._controller, auth.from_nova, maximum)
             self._apps[maximum] = found
         return found
-
-    def _make_guard(self, attachments: Any, servers: Any) -> api_guard.Guard:
-        # Imported late: it needs the libraries of the database.
-        from nova_shares.pipeline import guard as api_guard
-
-        return api_guard.Guard(
-            self._app, self._serving, attachments, servers.bound
-        )
-
-
-def make_attachments(conf: cfg.ConfigOpts) -> shares.Attachments:
-    """Make who does the work."""
-    # Imported late: whatever is wrong with the libraries of the database
-    # and of messaging, it is said in an answer of ours.
-    from nova_shares import attachments
-
-    return attachments.Attachments.from_conf(conf)
-
-
-def once(make: Callable[[], T]) -> filters.Once[T]:
-    """Have something made once, when it is needed.
-
-    Whoever calls for it gets a ServiceUnavailable if it can't be made; the
-    log says why.
-    """
-
-    def sure() -> T:
-        try:
-            return make()
-        except exception.ServiceUnavailable:
-            raise
-        except Exception as e:
-            LOG.exception("The API of server shares can't start")
-            raise exception.ServiceUnavailable(
-                service="server shares", detail="it can't start"
-            ) from e
-
-    return filters.Once(sure)

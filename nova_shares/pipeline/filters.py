@@ -18,9 +18,9 @@
     nova_shares_versions   around all of the API: which versions there are
     nova_shares            around Nova's router: our calls, and the guard
 
-Nova is loaded with these: nothing but the standard library is imported, and
-nothing is read, before a request needs it. What is broken in us is said in
-the log, and Nova works on.
+Nova is loaded with these: they import the standard library alone, and read
+nothing, before a request needs it. What is broken in nova_shares is logged,
+and Nova works on.
 """
 
 from __future__ import annotations
@@ -28,22 +28,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 import logging
 import re
-import threading
-import time
 from typing import Any
 from typing import Callable
-from typing import Generic
-from typing import TypeVar
+
+from nova_shares.lazy import Lazy
+from nova_shares.pipeline.environ import ASKED
+from nova_shares.pipeline.environ import LEGACY
+from nova_shares.pipeline.environ import WSGIApp
 
 LOG = logging.getLogger(__name__)
-
-WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-T = TypeVar("T")
-
-#: What the outer filter has made of a header, for the inner one to undo.
-ASKED = "nova_shares.asked"
-#: In the environment of a request to the old v2 API.
-LEGACY = "openstack.legacy_v2"
 
 _PROJECT = r"(?:/(?P<project_id>[0-9a-f-]+))?"
 #: Every path below which nobody but us has anything. Nova's router takes a
@@ -57,6 +50,8 @@ _GUARDED = re.compile(
 _VERSION_DOCUMENT = re.compile(
     r"/?|/v2\.1(?:/(?:[0-9a-f-]+/)?)?|/v2\.1/(?:[0-9a-f-]+/)?versions/v2\.1"
 )
+#: Seconds for which it stands that our code can't be loaded.
+_RETRY_AFTER = 10
 _UNAVAILABLE = (
     b'{"serviceUnavailable": {"code": 503, "message": "The server shares'
     b' service is not available at the moment. Try again later."}}'
@@ -72,12 +67,9 @@ def filter_factory(
         under /etc/nova-shares
     """
 
-    def load(app: WSGIApp) -> Any:
-        from nova_shares.pipeline import embedded
-
-        return embedded.from_file(app, config_file)
-
-    return lambda app: Filter(app, Once(lambda: load(app)))
+    return lambda app: Filter(
+        app, lambda: _deploy().embedded_from_file(app, config_file)
+    )
 
 
 def versions_filter_factory(
@@ -88,48 +80,20 @@ def versions_filter_factory(
     :param config_file: as the other filter has it
     """
 
-    def load(app: WSGIApp) -> Any:
-        from nova_shares.pipeline import negotiation
-
-        return negotiation.from_file(app, config_file)
-
-    return lambda app: VersionsFilter(app, Once(lambda: load(app)))
+    return lambda app: VersionsFilter(
+        app, lambda: _deploy().negotiation_from_file(app, config_file)
+    )
 
 
-class Once(Generic[T]):
-    """Makes something when it is first called for.
+def _deploy() -> Any:
+    """Get the module that assembles what the filters hand requests to.
 
-    uWSGI forks after it has loaded an application: nothing is made before.
-
-    :param retry_after: seconds for which a failure stands
+    It is imported when the first request needs it, so that whatever is wrong
+    with it, or with a library of it, Nova starts and works.
     """
+    from nova_shares.pipeline import deploy
 
-    def __init__(self, make: Callable[[], T], retry_after: float = 0) -> None:
-        self._make = make
-        self._retry_after = retry_after
-        self._made: T | None = None
-        self._failed: tuple[float, Exception] | None = None
-        self._lock = threading.Lock()
-
-    def __call__(self) -> T:
-        """Give it, or raise what making it raises."""
-        if self._made is None:
-            with self._lock:
-                if self._made is None:
-                    self._try()
-        assert self._made is not None  # noqa: S101
-        return self._made
-
-    def _try(self) -> None:
-        if self._failed is not None:
-            when, error = self._failed
-            if time.monotonic() - when < self._retry_after:
-                raise error
-        try:
-            self._made = self._make()
-        except Exception as e:
-            self._failed = time.monotonic(), e
-            raise
+    return deploy
 
 
 class Filter:
@@ -138,12 +102,13 @@ class Filter:
     A request of Nova's passes at the cost of looking for a word in its path:
     the environment is handed on as it came, its body unread.
 
-    :param load: gives the :class:`nova_shares.pipeline.embedded.Embedded`
+    :param load: makes the :class:`nova_shares.pipeline.embedded.Embedded`,
+        once, when the first request needs it
     """
 
     def __init__(self, app: WSGIApp, load: Callable[[], Any]) -> None:
         self._app = app
-        self._load = load
+        self._load = Lazy(load, _RETRY_AFTER)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Any
@@ -198,13 +163,14 @@ class VersionsFilter:
     A request that asks for no version, and is none for a document of the
     versions, passes at the cost of three looks.
 
-    :param load: gives the
-        :class:`nova_shares.pipeline.negotiation.Negotiation`
+    :param load: makes the
+        :class:`nova_shares.pipeline.negotiation.Negotiation`, once, when the
+        first request needs it
     """
 
     def __init__(self, app: WSGIApp, load: Callable[[], Any]) -> None:
         self._app = app
-        self._load = load
+        self._load = Lazy(load, _RETRY_AFTER)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Any

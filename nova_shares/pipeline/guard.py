@@ -36,7 +36,7 @@ from nova_shares.api import microversion
 from nova_shares.attachments import Attachments
 from nova_shares.clients import nova
 from nova_shares.mapping import Attachment
-from nova_shares.pipeline import filters
+from nova_shares.pipeline import environ as pipeline_environ
 from nova_shares.pipeline import serving as api_serving
 from nova_shares.policies import server_shares as rules
 
@@ -61,7 +61,7 @@ class Guard:
     """Stands before the actions on servers, and their deletion.
 
     :param attachments: gives who knows the mappings, or raises
-    :param find_server: gives, for a request, what looks its server up
+    :param lookup: makes, of an environment, what looks up its server
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Guard:
         app: nova.WSGIApp,
         serving: api_serving.Serving,
         attachments: Callable[[], Attachments],
-        find_server: Callable[[dict[str, Any]], nova.FindServer],
+        lookup: Callable[[dict[str, Any]], nova.ServerLookup],
     ) -> None:
         self._app = app
         self._serving = serving
         self._attachments = attachments
-        self._find_server = find_server
+        self._lookup = lookup
 
     def __call__(
         self,
@@ -153,7 +153,7 @@ class Guard:
                     self._attachments().detach_all(
                         environ["nova.context"],
                         server_id,
-                        self._find_server(environ),
+                        self._lookup(environ),
                     )
             except Exception as e:
                 LOG.warning(
@@ -193,7 +193,7 @@ def _refusal(environ: dict[str, Any]) -> webob.Response:
     response = faults.fault(
         409, "Feature not supported with instances that have shares."
     )
-    if filters.LEGACY not in environ:
+    if pipeline_environ.LEGACY not in environ:
         versions = microversion.headers(environ, microversion.SHARES)
         response.headers.update(versions.items())
     return response

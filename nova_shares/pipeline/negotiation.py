@@ -30,11 +30,9 @@ from oslo_config import cfg
 from oslo_log import log as logging
 import webob
 
-from nova_shares import conf as nova_shares_conf
 from nova_shares.api import microversion
-from nova_shares.clients import nova
 from nova_shares.conf import api as api_conf
-from nova_shares.pipeline import filters
+from nova_shares.pipeline import environ as pipeline_environ
 from nova_shares.pipeline import serving
 
 LOG = logging.getLogger(__name__)
@@ -51,21 +49,6 @@ _LABELS = {
 }
 
 
-def from_file(app: nova.WSGIApp, config_file: str | None) -> Negotiation:
-    """Make it for Nova's API.
-
-    :param config_file: our file; default: as found under /etc/nova-shares
-    """
-    return Negotiation(
-        app, filters.Once(lambda: _load(config_file), retry_after=10)
-    )
-
-
-def _load(config_file: str | None) -> cfg.ConfigOpts:
-    files = None if config_file is None else [config_file]
-    return nova_shares_conf.load(files=files)
-
-
 class Negotiation:
     """Has Nova answer at 2.97, as 2.96, and says so in its documents.
 
@@ -73,7 +56,9 @@ class Negotiation:
     """
 
     def __init__(
-        self, app: nova.WSGIApp, settings: Callable[[], cfg.ConfigOpts]
+        self,
+        app: pipeline_environ.WSGIApp,
+        settings: Callable[[], cfg.ConfigOpts],
     ) -> None:
         self._app = app
         self._settings = settings
@@ -94,7 +79,7 @@ class Negotiation:
             return self._app(environ, start_response)
         if above and microversion.is_shares(environ):
             name = "HTTP_OPENSTACK_API_VERSION"
-            environ[filters.ASKED] = environ.get(name)
+            environ[pipeline_environ.ASKED] = environ.get(name)
             environ[name] = f"{microversion.SERVICE_TYPE} {BEFORE}"
             if not document:
                 return self._app(environ, _labelled(start_response))

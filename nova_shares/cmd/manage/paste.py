@@ -55,8 +55,8 @@ from paste.deploy import loadwsgi
 uri = "config:" + sys.argv[1]
 for name in ("nova_shares", "nova_shares_versions"):
     loadwsgi.loadfilter(uri, name=name)(None)
-import nova_shares.pipeline.embedded, nova_shares.pipeline.guard
-import nova_shares.pipeline.negotiation, nova_shares.attachments
+import nova_shares.pipeline.deploy, nova_shares.pipeline.guard
+import nova_shares.attachments
 from nova_shares import conf
 nova_shares.attachments.Attachments.from_conf(conf.load(files=[sys.argv[2]]))
 for name in ("osapi_compute_app_v21", "osapi_compute"):

@@ -135,7 +135,7 @@ class TestBrokenService(base.Case):
         for server in ("stopped", base.UNKNOWN):
             for _, answer in self.answers(server):
                 self.message(503, answer)
-        self.assertIn("can't start", self.log.output)
+        self.assertIn("cannot start", self.log.output)
         path = f"/servers/{self.world.servers['stopped']}"
         answer = self.world.ask("POST", f"{path}/action", {"suspend": None})
         self.assertNotEqual(503, answer.status_int)

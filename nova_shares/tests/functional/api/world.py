@@ -33,6 +33,8 @@ from nova_shares.api import deploy
 from nova_shares.api import schemas
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
+from nova_shares.pipeline import deploy as pipeline_deploy
+from nova_shares.pipeline import filters
 from nova_shares_devcloud import compute
 from nova_shares_devcloud import server
 from nova_shares_devcloud import shares as devcloud_shares
@@ -166,11 +168,15 @@ class World(fixtures.Fixture):
             return compute.pipeline(cloud)
         self.bare = compute.pipeline(
             cloud,
-            wrap_router=lambda app: deploy.make_filter(
-                self._configure(), Breakable(self, app)
-            ),
+            wrap_router=lambda app: self._filter(Breakable(self, app)),
         )
         return self.bare
+
+    def _filter(self, app):
+        conf = self._configure()
+        return filters.Filter(
+            app, lambda: pipeline_deploy.embed(app, lambda: conf)
+        )
 
     def _configure(self):
         url = self.cloud.url

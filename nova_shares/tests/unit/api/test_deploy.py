@@ -28,9 +28,7 @@ from paste.deploy import loadwsgi
 import testtools
 import webob
 
-from nova_shares import exception
 from nova_shares.api import deploy
-from nova_shares.pipeline import embedded
 from nova_shares.pipeline import filters
 
 ROOT = pathlib.Path(__file__).parents[4]
@@ -195,10 +193,12 @@ class TestImport(testtools.TestCase):
             from oslo_config import cfg
             from nova_shares import attachments
             from nova_shares.api import deploy
+            from nova_shares.pipeline import deploy as pipeline
             before = sorted(cfg.CONF)
             from nova_shares import conf
             deploy.make_service(conf.load(files=[]))
-            deploy.make_filter(conf.load(files=[]), None)
+            embedded = pipeline.embed(None, lambda: conf.load(files=[]))
+            embedded.guard()
             print(sorted(set(cfg.CONF) - set(before)))
         """
         done = subprocess.run(
@@ -218,37 +218,6 @@ class TestAppFactory(testtools.TestCase):
             {},
             config_file="/nowhere/nova-shares.conf",
         )
-
-
-class TestOnce(testtools.TestCase):
-    def test_made_once_by_many(self):
-        made = []
-        once = embedded.once(lambda: made.append(1) or object())
-        found = []
-        threads = [
-            threading.Thread(target=lambda: found.append(once()))
-            for _ in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual([1], made)
-        self.assertEqual(1, len(set(map(id, found))))
-
-    def test_tried_again(self):
-        self.useFixture(fixtures.FakeLogger())
-        outcomes = [None, object()]
-
-        def make():
-            outcome = outcomes.pop(0)
-            if outcome is None:
-                raise RuntimeError("not yet")
-            return outcome
-
-        once = embedded.once(make)
-        self.assertRaises(exception.ServiceUnavailable, once)
-        self.assertIs(once(), once())
 
 
 class TestWSGIModule(testtools.TestCase):

@@ -241,7 +241,7 @@ class RuleTest(ManilaTest):
             self.shares.must_see_all,
         ):
             self.assertRaises(exception.ServiceUnavailable, call)
-        self.assertIn("Has it the admin role?", self.log.output)
+        self.assertIn("needs the admin role", self.log.output)
         # It is seen at once when it is one again.
         self.cloud.assign("nova-shares", "service", "admin")
         self.shares.must_see_all()

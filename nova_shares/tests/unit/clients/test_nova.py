@@ -147,7 +147,7 @@ class TestRestServers(testtools.TestCase):
         self.mock.get(f"{URL}/servers/{SID}", status_code=404, json=NOT_FOUND)
         self.mock.get(f"{URL}/servers?all_tenants=true", status_code=403)
         self.assertRaises(exception.ServiceUnavailable, self.servers.find, SID)
-        self.assertIn("Has it the admin role?", log.output)
+        self.assertIn("needs the admin role", log.output)
 
     def test_not_found_by_a_nova_that_fails_then_means_nothing(self):
         log = self.useFixture(fixtures.FakeLogger())
@@ -221,7 +221,7 @@ class Nova:
         return self.response(environ, start_response)
 
 
-class TestPipelineServers(testtools.TestCase):
+class TestInProcessLookup(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.ERROR))
@@ -253,7 +253,7 @@ class TestPipelineServers(testtools.TestCase):
             "nova.context": self.caller,
             "openstack.request_id": "req-1",
         }
-        self.find = nova.PipelineServers(self.nova).bound(self.environ)
+        self.find = nova.InProcessLookup(self.nova, self.environ).find
 
     def test_found(self):
         self.assertEqual(SERVER, self.find(SID))

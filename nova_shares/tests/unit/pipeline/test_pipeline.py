@@ -26,11 +26,13 @@ import webob
 from nova_shares import attachments
 from nova_shares import conf as nova_shares_conf
 from nova_shares import mapping
-from nova_shares.api import deploy
 from nova_shares.api import microversion
 from nova_shares.db import migrations
 from nova_shares.db import store as db_store
+from nova_shares.pipeline import deploy
+from nova_shares.pipeline import environ as pipeline_environ
 from nova_shares.pipeline import filters
+from nova_shares.pipeline import negotiation
 
 SID = "aaaaaaaa-0000-4000-8000-00000000000a"
 SHARE = "bbbbbbbb-0000-4000-8000-00000000000b"
@@ -115,6 +117,17 @@ class Case(testtools.TestCase):
         self.conf = nova_shares_conf.load(files=[path])
         return path
 
+    def filter(self, app, ours=None):
+        make = None if ours is None else lambda conf: ours
+        return filters.Filter(
+            app, lambda: deploy.embed(app, lambda: self.conf, make)
+        )
+
+    def versions_filter(self, app):
+        return filters.VersionsFilter(
+            app, lambda: negotiation.Negotiation(app, lambda: self.conf)
+        )
+
     def send(self, app, method="GET", path="/servers", body=b"", **headers):
         request = webob.Request.blank(path, method=method, body=body)
         request.headers.update(
@@ -149,7 +162,7 @@ class TestVersions(Case):
 
     def test_only_a_200_is_remembered(self):
         self.configure()
-        app = deploy.make_versions_filter(self.conf, self.nova)
+        app = self.versions_filter(self.nova)
         self.nova.status = 500
         response = self.ask(app, "2.97")
         self.assertEqual(
@@ -172,7 +185,7 @@ class TestVersions(Case):
             self.nova = Nova(maximum)
             self.configure()
             seen = []
-            app = deploy.make_versions_filter(self.conf, self._spy(seen))
+            app = self.versions_filter(self._spy(seen))
             self.ask(app, "2.97")
             document = self.ask(app, "2.1", "/v2.1/").json
             self.assertEqual(
@@ -201,7 +214,7 @@ class TestVersions(Case):
             seen = []
 
             inner = filters.Filter(self.nova, functools.partial(Ours, seen))
-            app = deploy.make_versions_filter(self.conf, inner)
+            app = self.versions_filter(inner)
             self.send(app, path=SHARES, **asked)
             self.assertEqual(["2.97"], seen)
 
@@ -286,7 +299,7 @@ class TestGuard(Case):
         self.hints = []
         ours = attachments.Attachments.from_conf(self.conf)
         ours._agent_api = self
-        self.app = deploy.make_filter(self.conf, self.nova, ours)
+        self.app = self.filter(self.nova, ours)
 
     def reconcile(self, caller, changed):
         self.hints.append(changed.uuid)
@@ -310,7 +323,7 @@ class TestGuard(Case):
                 json={"version": {"id": "v2.1", "version": "2.96"}}
             )(environ, start_response)
 
-        request.get_response(deploy.make_filter(self.conf, nova))
+        request.get_response(self.filter(nova))
         self.assertEqual([shut], seen)
 
     def test_refused(self):
@@ -345,7 +358,7 @@ class TestGuard(Case):
         request = webob.Request.blank(
             ACTION, method="POST", body=b'{"resize": {}}'
         )
-        request.environ[filters.LEGACY] = True
+        request.environ[pipeline_environ.LEGACY] = True
         request.environ["nova.context"] = context.RequestContext(
             user_id="u", project_id="p", roles=["reader"], overwrite=False
         )
