@@ -12,7 +12,7 @@
 
 """All of it in one process, on loopback, to try it out.
 
-A development cloud (:mod:`nova_shares_devcloud`) with our filter in front of
+A development cloud (:mod:`nova_shares_devcloud`) with the filter in front of
 its compute API, an agent with the fake hypervisor, an SQLite file and the
 ``fake://`` transport: nothing but Python. This module alone knows both
 ``nova_shares`` and the cloud around it.

@@ -14,7 +14,7 @@
 
 From outside in: a map of the versions and of what lies below ``/v2.1``,
 then the request id, the limit of size, keystonemiddleware's auth_token,
-``nova.context``, and the router, which a filter of ours may wrap as in Nova's
+``nova.context``, and the router, which a filter may wrap as in Nova's
 pipeline.
 """
 
@@ -76,7 +76,7 @@ class _RequestId(request_id.RequestId):
 
 
 def make_router(cloud: state.Cloud) -> wire.WSGIApplication:
-    """Make what a filter is put in front of; it wants ``nova.context``."""
+    """Make what a filter is put in front of; it requires ``nova.context``."""
     return compute_api.Router(cloud.nova, cloud.compute_max)
 
 

@@ -102,9 +102,9 @@ class Story:
         elapsed = time.monotonic() - self._begun
         print(f"{elapsed:7.2f} s  {step:26} {what}", file=self._out)
 
-    def _step(self, step: str, seen: Any, wanted: Any) -> None:
-        if seen != wanted:
-            raise NotSeen(f"{step}: {seen}, not {wanted}")
+    def _step(self, step: str, seen: Any, expected: Any) -> None:
+        if seen != expected:
+            raise NotSeen(f"{step}: {seen}, not {expected}")
         self._say(step, str(seen))
 
     def _status(self, server: Any, share: Any) -> Optional[str]:
@@ -115,16 +115,16 @@ class Story:
         return str(found.status)
 
     def _until(
-        self, step: str, server: Any, share: Any, wanted: Optional[str]
+        self, step: str, server: Any, share: Any, expected: Optional[str]
     ) -> None:
         end = time.monotonic() + _LIMIT
         seen = self._status(server, share)
-        while seen != wanted:
+        while seen != expected:
             if time.monotonic() > end:
-                raise NotSeen(f"{step}: still {seen}, not {wanted}")
+                raise NotSeen(f"{step}: still {seen}, not {expected}")
             time.sleep(0.02)
             seen = self._status(server, share)
-        self._say(step, wanted or "gone")
+        self._say(step, expected or "gone")
 
     def _refused(
         self,

@@ -132,11 +132,9 @@ class Identity(wire.Api):
             return self._who.issue(user, methods=methods)
         if "system" in scope:
             return self._who.issue(user, system=True, methods=methods)
-        wanted = scope["project"]
-        project = _find(
-            self._who.projects, wanted.get("id"), wanted.get("name")
-        )
-        domain = wanted.get("domain", directory.DOMAIN)
+        named = scope["project"]
+        project = _find(self._who.projects, named.get("id"), named.get("name"))
+        domain = named.get("domain", directory.DOMAIN)
         if project is None or not _is_default(domain):
             raise wire.Refusal(401, _UNAUTHORIZED)
         return self._who.issue(user, project, methods=methods)

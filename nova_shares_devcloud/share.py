@@ -140,22 +140,24 @@ class ShareApi(wire.Api):
         return wire.answer(None, 202)
 
     def _exports(self, call: wire.Call, id: str) -> webob.Response:
-        places = [
-            views.export_view(call, place)
-            for place in self._access.find(call, id).export_locations
-            if call.context.is_admin or not place.is_admin_only
+        locations = [
+            views.export_view(call, location)
+            for location in self._access.find(call, id).export_locations
+            if call.context.is_admin or not location.is_admin_only
         ]
-        return wire.answer({"export_locations": places})
+        return wire.answer({"export_locations": locations})
 
     def _export(self, call: wire.Call, id: str, export: str) -> webob.Response:
-        for place in self._access.find(call, id).export_locations:
-            if place.id == export:
+        for location in self._access.find(call, id).export_locations:
+            if location.id == export:
                 break
         else:
             raise wire.Refusal(404, f"Export location '{export}' not found.")
-        if place.is_admin_only and not call.context.is_admin:
+        if location.is_admin_only and not call.context.is_admin:
             raise wire.Refusal(403, "Access was denied to this resource.")
-        return wire.answer({"export_location": views.export_view(call, place)})
+        return wire.answer(
+            {"export_location": views.export_view(call, location)}
+        )
 
     def _list_services(self, call: wire.Call) -> webob.Response:
         _check_admin(call, "service:index")

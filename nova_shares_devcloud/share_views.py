@@ -80,15 +80,15 @@ def share_detail(call: wire.Call, share: shares.Share) -> dict[str, Any]:
 
 
 def export_view(
-    call: wire.Call, place: shares.ExportLocation
+    call: wire.Call, location: shares.ExportLocation
 ) -> dict[str, Any]:
     """Show where a share is exported."""
-    view: dict[str, Any] = {"id": place.id, "path": place.path}
+    view: dict[str, Any] = {"id": location.id, "path": location.path}
     if call.version >= (2, 14):
-        view["preferred"] = place.preferred
+        view["preferred"] = location.preferred
     if call.context.is_admin:
-        view["share_instance_id"] = wire.stable_id("instance", place.id)
-        view["is_admin_only"] = place.is_admin_only
+        view["share_instance_id"] = wire.stable_id("instance", location.id)
+        view["is_admin_only"] = location.is_admin_only
     return view
 
 

@@ -83,7 +83,7 @@ class Fault:
         """Put it right, also for those who hang in it."""
         self.cleared.set()
 
-    def wanted_by(self, request: Request) -> bool:
+    def applies_to(self, request: Request) -> bool:
         """Tell whether it is for this request, and count that."""
         if (
             self.cleared.is_set()
@@ -101,7 +101,7 @@ class Fault:
         if self.hang:
             self.cleared.wait(self.hang)
         if self.refuse:
-            raise ConnectionResetError(errno.ECONNRESET, "as a test wants it")
+            raise ConnectionResetError(errno.ECONNRESET, "as a test asks")
         if self.html:
             page = "<html><body><h1>It works!</h1></body></html>"
             return webob.Response(page, status=self.status or 200)
@@ -110,7 +110,7 @@ class Fault:
         make = (
             wire.keystone_error if self.service == "keystone" else wire.fault
         )
-        return make(self.status, "As a test wants it.")
+        return make(self.status, "As a test asks.")
 
 
 class Switches:
@@ -201,7 +201,7 @@ class Switches:
             self._tell("before", request)
             with self.lock:
                 fault = next(
-                    (f for f in self.faults if f.wanted_by(request)), None
+                    (f for f in self.faults if f.applies_to(request)), None
                 )
             response = fault.response() if fault and not fault.after else None
             if response is None:
