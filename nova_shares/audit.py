@@ -46,17 +46,17 @@ SILENT = "silent"
 
 #: What each kind of finding means.
 KINDS = {
-    RULE: "an access rule of ours that no mapping needs",
-    LOCK: "a lock of ours that keeps nothing any more",
-    FOREIGN: "a lock of ours that another database knows the mapping of",
-    NO_RULE: "a mapping whose access rule is gone or failed",
-    UNLOCKED: "a mapping whose access rule others can see or delete",
-    NO_SHARE: "a mapping whose share is gone",
-    MOVED: "a mapping whose share is exported from another place now",
-    NO_SERVER: "a mapping of a server that Nova does not have",
-    ELSEWHERE: "a mapping of a server that is on another host now",
-    STALE: "a mapping that has been on its way, or in error, for too long",
-    SILENT: "an agent that gives no sign of life",
+    RULE: "an access rule of nova_shares that no mapping needs",
+    LOCK: "a lock of nova_shares that protects nothing",
+    FOREIGN: "a lock of nova_shares that belongs to another database",
+    NO_RULE: "a mapping whose access rule is deleted or failed",
+    UNLOCKED: "a mapping whose access rule other users can see or delete",
+    NO_SHARE: "a mapping whose share does not exist",
+    MOVED: "a mapping whose share has a different export location",
+    NO_SERVER: "a mapping of a server that Nova does not find",
+    ELSEWHERE: "a mapping of a server that is on another host",
+    STALE: "a mapping that has been in transition or in error for too long",
+    SILENT: "an agent that has not reported for too long",
 }
 #: Those that can be put right without anybody losing what they use.
 FIXABLE = (RULE, LOCK, NO_SERVER)
@@ -175,7 +175,7 @@ class Audit:
                     rule_id,
                     reason.host,
                     rule.share_id if rule else None,
-                    f"it is of database {reason.database}",
+                    f"belongs to database {reason.database}",
                 )
 
     @staticmethod
@@ -246,7 +246,7 @@ class Audit:
     def _access(self, found: _Manila, m: ShareMapping) -> Iterator[Finding]:
         rule = found.rules.get(m.access_id or "")
         if rule is None:
-            yield _of(m, NO_RULE, f"rule {m.access_id} is gone")
+            yield _of(m, NO_RULE, f"rule {m.access_id} does not exist")
         elif rule.state != "active" or rule.access_level != m.access_level:
             yield _of(
                 m,

@@ -42,7 +42,7 @@ def run(args: list[str]) -> int:
     """Run the agent until SIGTERM or SIGINT.
 
     :param args: command line arguments
-    :returns: 0; 1 when it can't start, 2 when it has to give the host up
+    :returns: 0; 1 if it cannot start, 2 if it has to give up the host
     """
     conf = nova_shares_conf.new()
     logging.register_options(conf)
@@ -50,7 +50,8 @@ def run(args: list[str]) -> int:
         cfg.BoolOpt(
             "check",
             default=False,
-            help="Say what this host lacks, and end: 1 if it lacks anything.",
+            help="List the requirements of this host that are met or missing,"
+            " and exit. The exit code is 1 if a requirement is missing.",
         )
     )
     try:
@@ -64,23 +65,23 @@ def run(args: list[str]) -> int:
     try:
         return _run(conf)
     except (cfg.Error, exception.NovaSharesError) as e:
-        LOG.error("The agent can't start: %s", _why(e))
+        LOG.error("The agent cannot start: %s", _why(e))
         return 1
 
 
 def _why(error: Exception) -> str:
-    """Say why it can't start."""
+    """Return why the agent cannot start."""
     if isinstance(error, service.AlreadyRunning):
         return (
-            f"Another agent of this host runs on this machine, it holds "
+            "Another agent of this host runs on this machine and holds "
             f"{error.data['lock']}."
         )
     if isinstance(error, exception.ForeignDatabase):
         known = error.data.get("known", "one that db sync has made")
         return (
-            f"The database is another than before, {error.data['found']} "
-            f"and not {known}. Nothing is touched. If that is meant, remove "
-            f"{error.data.get('file', 'database-id')}."
+            f"The database ID is {error.data['found']}, but {known} is "
+            "expected. Nothing is changed. If the new database is intended, "
+            f"delete {error.data.get('file', 'database-id')}."
         )
     return f"{type(error).__name__}: {error}"
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""nova-shares-compute --check: what this host lacks, in sentences.
+"""nova-shares-compute --check: the requirements that this host lacks.
 
 It changes nothing but for a queue of its own at the broker, and may be run
 beside a running agent, as the agent's user.
@@ -66,7 +66,7 @@ def findings(conf: cfg.ConfigOpts) -> Iterator[tuple[bool, str]]:
             yield False, str(e)
         except Exception as e:
             name = check.__name__.strip("_")
-            yield False, f"The {name} can't be used: {_short(e)}"
+            yield False, f"The {name} check fails: {_short(e)}"
 
 
 class Missing(Exception):
@@ -75,7 +75,7 @@ class Missing(Exception):
 
 def _database(conf: cfg.ConfigOpts) -> str:
     found = _within(db_store.Store.from_conf(conf).database_id)
-    return f"The database answers, its id is {found}."
+    return f"The database responds. Its ID is {found}."
 
 
 def _broker(conf: cfg.ConfigOpts) -> str:
@@ -97,32 +97,34 @@ def _broker(conf: cfg.ConfigOpts) -> str:
             )
         )
         if not heard.wait(_LIMIT):
-            raise Missing("The broker took a message and did not deliver it.")
+            raise Missing(
+                "The message broker accepts a message but does not deliver it."
+            )
     finally:
         # A broker that is away is dialled again and again.
         threading.Thread(target=server.stop, daemon=True).start()
-    return "The broker delivers what is sent to this host."
+    return "The message broker delivers messages to this host."
 
 
 def _manila(conf: cfg.ConfigOpts) -> str:
     if manila.Shares(conf).share_exists(uuidutils.generate_uuid()):
-        raise Missing("Manila knows a share that can't be.")
-    return "Manila answers, and our service user is an administrator to it."
+        raise Missing("Manila returns a share for a random UUID.")
+    return "Manila responds, and the service user is an administrator."
 
 
 def _nova(conf: cfg.ConfigOpts) -> str:
     try:
         nova.rest_servers(conf).find(uuidutils.generate_uuid())
     except exception.ServerNotFound:
-        return "Nova answers, and our service user is an administrator to it."
-    raise Missing("Nova knows a server that can't be.")
+        return "Nova responds, and the service user is an administrator."
+    raise Missing("Nova returns a server for a random UUID.")
 
 
 def _state(conf: cfg.ConfigOpts) -> str:
     os.makedirs(conf.state_path, exist_ok=True)
     if not os.access(conf.state_path, os.W_OK | os.X_OK):
-        raise Missing(f"state_path, {conf.state_path}, can't be written.")
-    return f"state_path, {conf.state_path}, can be written."
+        raise Missing(f"state_path {conf.state_path} is not writable.")
+    return f"state_path {conf.state_path} is writable."
 
 
 def _host(conf: cfg.ConfigOpts) -> str:
@@ -131,10 +133,10 @@ def _host(conf: cfg.ConfigOpts) -> str:
     )
     if theirs != conf.host:
         raise Missing(
-            f"Our host is {conf.host} and nova-compute's is {theirs}: "
-            "they must be the same."
+            f"[DEFAULT] host is {conf.host}, but nova-compute has {theirs}. "
+            "Set the same value."
         )
-    return f"Our host is nova-compute's, {theirs}."
+    return f"[DEFAULT] host is {theirs}, as for nova-compute."
 
 
 def _libvirt(conf: cfg.ConfigOpts) -> str:
@@ -145,12 +147,12 @@ def _libvirt(conf: cfg.ConfigOpts) -> str:
         driver.close()
     if not told.virtiofs:
         raise Missing(
-            "Guests can't have virtiofs devices: that wants libvirt 9.0, "
-            "QEMU 7.2 and a virtiofsd, or later ones."
+            "Guests cannot have virtiofs devices: libvirt 9.0, QEMU 7.2 and "
+            "virtiofsd, or later versions, are required."
         )
     if not told.file_backed_memory:
         return (
-            "Guests can have virtiofs devices, those with huge pages alone: "
+            "Only guests with huge pages can have virtiofs devices: "
             "[libvirt] file_backed_memory is not set in nova.conf."
         )
     return "Guests can have virtiofs devices, and all have shared memory."
@@ -165,7 +167,7 @@ def _ports(conf: cfg.ConfigOpts) -> str:
             "[libvirt] num_pcie_ports is not set in nova.conf: a q35 guest "
             "has no free port for a share."
         )
-    return f"q35 guests have {ports} PCI ports, for all that is plugged."
+    return f"q35 guests have {ports} PCI ports for all devices."
 
 
 def _helper(conf: cfg.ConfigOpts) -> str:
@@ -177,13 +179,13 @@ def _helper(conf: cfg.ConfigOpts) -> str:
     try:
         libvirt = mounts.ask_seen(uuidutils.generate_uuid())
     except exception.StepFailed as e:
-        raise Missing(f"{e.message} Is it in sudoers?") from e
+        raise Missing(f"{e.message} Check the sudoers file.") from e
     if libvirt is None:
         raise Missing(
-            "The mount helper sees no libvirtd or virtqemud: it must share "
-            "their process and mount namespaces."
+            "The mount helper does not see libvirtd or virtqemud. It must "
+            "share their process and mount namespaces."
         )
-    return "The mount helper runs as root, and sees libvirt's daemon."
+    return "The mount helper runs as root and sees the libvirt daemon."
 
 
 def _protocols(conf: cfg.ConfigOpts) -> str:
@@ -191,21 +193,21 @@ def _protocols(conf: cfg.ConfigOpts) -> str:
     found = mount.protocols(config)
     if not found:
         raise Missing(
-            "There is a client neither of NFS (nfs-common) nor of CephFS "
-            "(ceph-common, or ceph-fuse)."
+            "No client is installed: neither NFS (nfs-common) nor CephFS "
+            "(ceph-common or ceph-fuse)."
         )
-    return f"Shares can be mounted of {' and '.join(found)}."
+    return f"Shares of {' and '.join(found)} can be mounted."
 
 
 def _propagation(conf: cfg.ConfigOpts) -> str:
     base = mount_config.load(conf.hypervisor.mount_helper_config).base
     if not process_table.is_shared(process_table.mounts(), base):
         raise Missing(
-            f"Mounts below {base} are private: a guest keeps what was "
-            "mounted when it started, whatever is unmounted. Either this is "
-            "a sandbox, or the host wants mount --make-rshared /."
+            f"Mounts below {base} are private, so a guest keeps a share that "
+            "is unmounted on the host. If this is not a sandbox, run mount "
+            "--make-rshared / on the host."
         )
-    return f"Mounts below {base} are undone for guests, too."
+    return f"Mounts below {base} are shared with guests."
 
 
 def _within(action: Callable[[], Any]) -> Any:

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""nova-shares-manage: what an operator sees and says.
+"""nova-shares-manage: the command of the operator.
 
 Tables and JSON go to standard output, all else to standard error. The exit
-code is 0 when it is done, 1 when it can't be done or nothing is found, 2 when
-it is asked for wrongly, and 3 when ``audit`` has found something wrong.
+code is 0 on success, 1 if the command fails or there is nothing to show, 2 on
+a usage error, and 3 if ``audit`` has findings.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _say(str(e))
     except exception.ForeignDatabase as e:
         return _say(
-            f"the database of [database] connection has {e.data['found']}: "
-            "it is of another program or of a newer nova_shares, and left as "
-            "it is; give nova_shares a database of its own"
+            f"the database of [database] connection has {e.data['found']}. "
+            "It belongs to another program or to a newer nova_shares, and is "
+            "not changed. Use a separate database for nova_shares."
         )
     except db_exc.DBError as e:
         # The lines below it are the statement.
-        return _say(f"the database does not do it: {str(e).splitlines()[0]}")
+        return _say(f"database error: {str(e).splitlines()[0]}")
     return code or 0
 
 
@@ -101,19 +101,19 @@ def _load(files: Optional[Sequence[str]]) -> cfg.ConfigOpts:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nova-shares-manage",
-        description="Look after the database, the share mappings and agents",
+        description="Manage the database, share mappings and agents",
     )
     parser.add_argument(
         "--config-file",
         action="append",
         metavar="FILE",
-        help="configuration file, may be repeated; default: those that are"
-        " found under /etc/nova-shares and the like",
+        help="configuration file, can be repeated; default: nova-shares.conf"
+        " in /etc/nova-shares and the other standard directories",
     )
     nouns = parser.add_subparsers(dest="noun", metavar="NOUN", required=True)
-    _add_db(_verbs(nouns, "db", "our database"))
+    _add_db(_verbs(nouns, "db", "the database of nova_shares"))
     _add_mapping(_verbs(nouns, "mapping", "the shares of servers"))
-    paste.add(_verbs(nouns, "paste", "our filters in Nova's API"), _verb)
+    paste.add(_verbs(nouns, "paste", "the filters in Nova's pipeline"), _verb)
     audit.add(nouns, _show)
     agent = _verbs(nouns, "agent", "the agents of compute hosts")
     _format(_verb(agent, "list", _agent_list, "list the agents"))
@@ -143,32 +143,34 @@ def _format(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_db(verbs: Any) -> None:
-    _verb(verbs, "sync", _db_sync, "make or upgrade the tables")
-    _verb(verbs, "version", _db_version, "tell the revision of the tables")
+    _verb(verbs, "sync", _db_sync, "create or upgrade the tables")
+    _verb(verbs, "version", _db_version, "show the revision of the tables")
 
 
 def _add_mapping(verbs: Any) -> None:
     audit.add_force_detach(verbs, _verb)
     listing = _verb(verbs, "list", _mapping_list, "list share mappings")
-    listing.add_argument("--host", help="of this compute host")
+    listing.add_argument("--host", help="show mappings of this compute host")
     listing.add_argument("--status", choices=mapping.STATUSES)
-    listing.add_argument("--project", help="of this project's servers, by id")
     listing.add_argument(
-        "--server", type=str.lower, help="of this server, by id"
+        "--project", help="show mappings of servers of this project ID"
+    )
+    listing.add_argument(
+        "--server", type=str.lower, help="show mappings of this server ID"
     )
     _format(listing)
     for name, run, help_ in (
-        ("show", _mapping_show, "show all of a share mapping"),
-        ("retry", _mapping_retry, "have a failed mapping tried again now"),
+        ("show", _mapping_show, "show a share mapping and its fault"),
+        ("retry", _mapping_retry, "retry a mapping in error now"),
         (
             "reset",
             _mapping_reset,
-            "let a failed mapping start over, its fault forgotten",
+            "clear the fault of a mapping in error and start over",
         ),
     ):
         verb = _verb(verbs, name, run, help_)
         verb.add_argument(
-            "uuid", type=str.lower, help="of the mapping, as 'list' has it"
+            "uuid", type=str.lower, help="UUID of the share mapping"
         )
         _format(verb)
 
@@ -198,7 +200,7 @@ def _mapping_list(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     elif found:
         _print_table([_listed(m) for m in found])
     if not found:
-        raise _Failed("there is no such share mapping")
+        raise _Failed("no share mapping matches")
 
 
 def _mapping_show(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -237,7 +239,7 @@ def _change(
 def _get(store: db_store.Store, uuid: str) -> mapping.ShareMapping:
     found = store.get(uuid)
     if found is None:
-        raise _Failed(f"there is no share mapping {uuid}")
+        raise _Failed(f"share mapping {uuid} does not exist")
     return found
 
 
@@ -257,7 +259,7 @@ def _agent_list(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     elif found:
         _print_table(found)
     if not found:
-        raise _Failed("no agent has told of itself yet")
+        raise _Failed("no agent is registered")
 
 
 def _listed(m: mapping.ShareMapping) -> _Row:
@@ -324,7 +326,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
     return str(value)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

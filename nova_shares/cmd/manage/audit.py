@@ -48,26 +48,29 @@ def add(nouns: Any, show: Show) -> None:
 
     :param show: prints rows as ``args.format`` wants them
     """
-    help_ = "hold our database against Manila and Nova; 3: something is wrong"
+    help_ = (
+        "compare the database with Manila and Nova; exits with 3 on findings"
+    )
     parser = nouns.add_parser("audit", help=help_, description=help_)
     parser.set_defaults(run=lambda conf, args: _audit(conf, args, show))
-    parser.add_argument("--host", help="of this compute host; default: all")
+    parser.add_argument("--host", help="audit this compute host only")
     parser.add_argument(
         "--older-than",
         type=float,
         default=600,
         metavar="SECONDS",
-        help="how long a mapping may be on its way or in error (600)",
+        help="report mappings that are in a transitional status or in error"
+        " for longer; default: 600",
     )
     parser.add_argument(
         "--fix",
         action="store_true",
-        help=f"put right what is safe: {', '.join(audit.FIXABLE)}",
+        help=f"correct findings of these kinds: {', '.join(audit.FIXABLE)}",
     )
     parser.add_argument(
         "--yes",
         action="store_true",
-        help=f"even if that is more than {_FEW} removals",
+        help=f"permit more than {_FEW} removals",
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
@@ -78,15 +81,15 @@ def add_force_detach(verbs: Any, add_verb: Any) -> None:
         verbs,
         "force-detach",
         _force_detach,
-        "undo the share mapping of a compute host that is dead",
+        "detach a share from a compute host that has failed",
     )
-    verb.add_argument("uuid", type=str.lower, help="of the mapping")
+    verb.add_argument("uuid", type=str.lower, help="UUID of the share mapping")
     verb.add_argument(
         "--host-is-fenced",
         action="store_true",
         required=True,
-        help="the host is off or cut from the storage for certain: what it"
-        " has mounted there could be written to by two",
+        help="confirm that the host is powered off or cut off from the"
+        " storage; two hosts that write to one share can destroy its data",
     )
 
 
@@ -128,8 +131,8 @@ def _fix(
     removals = [f for f in found if f.kind in audit.FIXABLE]
     if len(removals) > _FEW and not args.yes:
         raise Failed(
-            f"{len(removals)} removals are more than {_FEW}: look at them "
-            "without --fix, then say --yes"
+            f"{len(removals)} removals are more than {_FEW}; review them "
+            "without --fix, then use --yes"
         )
     if any(f.kind == audit.NO_SERVER for f in removals):
         # Nova must say twice that a server is gone.
@@ -151,8 +154,8 @@ def _check_database(
     foreign = [f for f in found if f.kind == audit.FOREIGN]
     if foreign:
         raise Failed(
-            "Manila has locks of ours of another database than [database] "
-            f"connection names ({foreign[0].detail}): nothing is mended"
+            "Manila has locks that belong to another database than [database]"
+            f" connection ({foreign[0].detail}); nothing is changed"
         )
     path = os.path.join(conf.state_path, "database-id")
     if not os.path.exists(path):
@@ -161,8 +164,8 @@ def _check_database(
         known = f.read().strip()
     if known not in ("", looked.database):
         raise Failed(
-            f"the database is {looked.database}, {path} says {known}: "
-            "nothing is mended"
+            f"the database ID is {looked.database}, but {path} contains "
+            f"{known}; nothing is changed"
         )
 
 
@@ -171,11 +174,11 @@ def _force_detach(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     shares = manila.Shares(conf)
     m = store.get(args.uuid)
     if m is None:
-        raise Failed(f"there is no share mapping {args.uuid}")
+        raise Failed(f"share mapping {args.uuid} does not exist")
     agent = store.agent(m.host)
     if agent is not None and agent.age <= conf.api.agent_down_time:
         raise Failed(
-            f"the agent of {m.host} is alive: a host that is fenced has none"
+            f"the agent of {m.host} is up; a fenced host has no running agent"
         )
     context.act_for(m.request_id, m.user_id, m.project_id)
     try:
@@ -186,7 +189,7 @@ def _force_detach(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
         raise Failed(f"Manila refuses: {e.data['message']}") from e
     print(
         f"Share {m.share_id} is detached from server {m.instance_uuid}; "
-        f"{m.host} unmounts it when its agent comes back."
+        f"{m.host} unmounts it when its agent starts."
     )
 
 
@@ -207,14 +210,14 @@ def _until_gone(
             pass
         if time.monotonic() > end:
             raise Failed(
-                "Manila takes its time to let the host out: the mapping is "
-                "detaching; say it again later"
+                "Manila has not revoked access yet; the mapping is detaching;"
+                " run the command again later"
             )
         time.sleep(0.5)
 
 
 def _unavailable(error: exception.ServiceUnavailable) -> str:
     return (
-        f"the {error.data['service']} service does not answer as it should: "
+        f"the {error.data['service']} service is not available: "
         f"{error.data.get('detail')}"
     )

@@ -75,39 +75,39 @@ def add(verbs: Any, add_verb: Any) -> None:
     :param add_verb: makes one of ``verbs``, its name, what it runs, help
     """
     for name, run, help_ in (
-        ("install", _install, "add our filters to Nova's api-paste.ini"),
-        ("remove", _remove, "take our filters out again"),
-        ("check", _check, "load the file as nova-api will"),
+        ("install", _install, "add the filters to Nova's api-paste.ini"),
+        ("remove", _remove, "remove the filters from Nova's api-paste.ini"),
+        ("check", _check, "load the file as nova-api does"),
     ):
         verb = add_verb(verbs, name, run, help_)
         verb.add_argument(
             "--paste-file",
             required=True,
             metavar="FILE",
-            help="the api-paste.ini of Nova's that nova-api reads",
+            help="the api-paste.ini that nova-api reads",
         )
         if name == "check":
             verb.add_argument(
                 "--python",
                 default=sys.executable,
-                help="the Python that runs nova-api; default: this one",
+                help="the Python that runs nova-api; default: the current one",
             )
             continue
         verb.add_argument(
-            "--dry-run", action="store_true", help="show the change only"
+            "--dry-run", action="store_true", help="only show the change"
         )
         if name == "install":
             verb.add_argument(
                 "--our-file",
                 default=_OUR_FILE,
                 metavar="FILE",
-                help=f"our configuration file; default: {_OUR_FILE}",
+                help=f"the nova_shares configuration; default: {_OUR_FILE}",
             )
             verb.add_argument(
                 "--copy-from",
                 metavar="NOVA_CONF",
-                help="write our configuration file, if there is none yet,"
-                " with this file's transport_url, credentials and host",
+                help="create the configuration file, if it does not exist,"
+                " with the transport_url, credentials and host of this file",
             )
 
 
@@ -122,8 +122,8 @@ def installed(text: str, our_file: str) -> str:
         for line in lines[start:end]:
             if re.match(r"filter-with\s*[=:]", line):
                 raise Failed(
-                    f"[{section}] has a filter of its own: {line.strip()};"
-                    f" put {name} into its pipeline by hand"
+                    f"[{section}] already has a filter: {line.strip()};"
+                    f" add {name} to its pipeline manually"
                 )
         lines.insert(start + 1, f"filter-with = {name}\n")
     if not lines[-1].endswith("\n"):
@@ -183,7 +183,7 @@ def _find(lines: list[str], section: str) -> tuple[int, int]:
     for (start, name), end in zip(headers, ends):
         if name == section:
             return start, end
-    raise Failed(f"it has no section [{section}]: it is not Nova's")
+    raise Failed(f"section [{section}] is missing; this is not Nova's file")
 
 
 def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -192,17 +192,17 @@ def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     if args.copy_from is None:
         return
     if os.path.exists(our_file):
-        print(f"{our_file} is there already, and left as it is")
+        print(f"{our_file} exists and is not changed")
         return
     try:
         text = copy_conf.make(args.copy_from)
     except copy_conf.Missing as e:
         raise Failed(f"{args.copy_from} has no {e}") from e
     if args.dry_run:
-        print(f"{our_file} would be written, of {args.copy_from}")
+        print(f"{our_file} would be created from {args.copy_from}")
         return
     _write(our_file, text, like=args.copy_from)
-    print(f"{our_file} is written; [database] connection is yours to fill in")
+    print(f"{our_file} is created; set [database] connection in it")
 
 
 def _remove(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -218,7 +218,7 @@ def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     )
     if our_file is None or installed(text, our_file[1]) != text:
         raise Failed(
-            f"{args.paste_file} is not as 'paste install' makes it; run it"
+            f"{args.paste_file} differs from the result of 'paste install'"
         )
     done = subprocess.run(  # noqa: S603
         [
@@ -235,7 +235,7 @@ def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     )
     if done.returncode != 0:
         why = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise Failed(f"{args.python} can't load {args.paste_file}: {why}")
+        raise Failed(f"{args.python} cannot load {args.paste_file}: {why}")
     print(f"{args.paste_file} can be loaded, with nova_shares in it")
 
 
@@ -243,7 +243,7 @@ def _change(args: argparse.Namespace, new: str) -> None:
     path = args.paste_file
     old = _read(path)
     if old == new:
-        print(f"{path} is as it should be")
+        print(f"{path} needs no change")
         return
     if args.dry_run:
         diff = difflib.unified_diff(
@@ -256,7 +256,7 @@ def _change(args: argparse.Namespace, new: str) -> None:
         return
     _write(path + BACKUP, old, like=path)
     _write(path, new, like=path)
-    print(f"{path} is changed; as it was, it is in {path}{BACKUP}")
+    print(f"{path} is changed; the original is {path}{BACKUP}")
 
 
 def _read(path: str) -> str:
@@ -264,7 +264,7 @@ def _read(path: str) -> str:
         with open(path, newline="") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as e:
-        raise Failed(f"{path} can't be read: {e}") from e
+        raise Failed(f"cannot read {path}: {e}") from e
 
 
 def _write(path: str, text: str, like: str) -> None:
@@ -287,4 +287,4 @@ def _write(path: str, text: str, like: str) -> None:
             os.unlink(name)
             raise
     except OSError as e:
-        raise Failed(f"{path} can't be written: {e}") from e
+        raise Failed(f"cannot write {path}: {e}") from e

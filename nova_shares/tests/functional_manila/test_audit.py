@@ -342,7 +342,7 @@ class ForceDetachTest(base.StoryTest):
     def test_a_live_agent_is_in_the_way(self):
         code, said = self.force(self.mapping.uuid)
         self.assertEqual(1, code)
-        self.assertIn("alive", said)
+        self.assertIn("is up", said)
         self.assertEqual("inactive", self.c.status(self.server, self.share))
 
     def test_it_must_be_said_that_the_host_is_fenced(self):

@@ -96,7 +96,7 @@ class ManageTest(unittest.TestCase):
         self.assertEqual((1, ""), (code, out))
         self.assertEqual(1, err.count("\n"), err)
         self.assertIn("instances", err)
-        self.assertIn("a database of its own", err)
+        self.assertIn("a separate database", err)
 
     def test_force_detach_while_the_user_detaches(self):
         store = self.database.synced()
@@ -168,7 +168,7 @@ class ManageTest(unittest.TestCase):
             self.assertIn(word, out)
         code, out, err = self.run_("mapping", "list", "--host", "c")
         self.assertEqual((1, ""), (code, out))
-        self.assertIn("no such share mapping", err)
+        self.assertIn("no share mapping matches", err)
 
     def test_show(self):
         made = self.failed(self.database.synced(), user_id="user")
@@ -192,7 +192,7 @@ class ManageTest(unittest.TestCase):
         for verb in ("show", "retry", "reset"):
             code, out, err = self.run_("mapping", verb, "missing")
             self.assertEqual((1, ""), (code, out))
-            self.assertIn("no share mapping missing", err)
+            self.assertIn("share mapping missing does not exist", err)
 
     def test_agents(self):
         store = self.database.synced()

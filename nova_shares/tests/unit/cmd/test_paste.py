@@ -179,7 +179,7 @@ class TestCommand(testtools.TestCase):
         os.unlink(self.paste_file)
         for verb in ("install", "remove", "check"):
             self.assertEqual(1, self.run_verb(verb))
-        self.assertIn("can't be read", self.err.getvalue())
+        self.assertIn("cannot read", self.err.getvalue())
 
     def test_a_link_stays(self):
         link = os.path.join(self.directory, "link.ini")
@@ -198,7 +198,7 @@ class TestCommand(testtools.TestCase):
         before = sorted(os.listdir(self.directory))
         self.assertEqual(1, self.run_verb("install"))
         self.assertEqual(before, sorted(os.listdir(self.directory)))
-        self.assertIn("can't be written", self.err.getvalue())
+        self.assertIn("cannot write", self.err.getvalue())
         self.assertEqual(NOVAS, self.read(self.paste_file))
         os.rmdir(self.paste_file + paste.BACKUP)
         # A file is where the directory of ours would be.
@@ -206,11 +206,11 @@ class TestCommand(testtools.TestCase):
         args = ("--our-file", ours, "--copy-from")
         nova_conf = self.write("nova.conf", NOVA_CONF)
         self.assertEqual(1, self.run_verb("install", *args, nova_conf))
-        self.assertIn(f"{ours} can't be written", self.err.getvalue())
+        self.assertIn(f"cannot write {ours}", self.err.getvalue())
 
     def test_check_before_install(self):
         self.assertEqual(1, self.run_verb("check"))
-        self.assertIn("run it", self.err.getvalue())
+        self.assertIn("'paste install'", self.err.getvalue())
 
     def test_check_says_that_we_can_not_be_imported(self):
         # A Python that has what the script needs, but for us.
@@ -231,7 +231,7 @@ class TestCommand(testtools.TestCase):
         self.run_verb("install", "--our-file", self.write("ours.conf", ""))
         self.assertEqual(1, self.run_verb("check", "--python", stub))
         self.assertIn("nova_shares", self.err.getvalue())
-        self.assertIn("can't load", self.err.getvalue())
+        self.assertIn("cannot load", self.err.getvalue())
 
     def test_copy_from(self):
         nova_conf = self.write("nova.conf", NOVA_CONF)
