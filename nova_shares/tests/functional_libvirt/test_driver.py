@@ -15,18 +15,23 @@
 import contextlib
 import json
 import os
+import signal
 import socket
+import subprocess
 import threading
 import time
+import uuid
 
 import fixtures
 import testtools
 
 from nova_shares import exception
 from nova_shares import virt
+from nova_shares.mounts import process_table
 from nova_shares.tests.functional.cloud import wait_for
 from nova_shares.tests.functional_libvirt import lab
 from nova_shares.virt import connection
+from nova_shares.virt import domain_xml
 
 
 class DriverTest(testtools.TestCase):
@@ -198,6 +203,107 @@ class PlugTest(DriverTest):
         self.assertEqual(
             (0, "what the share holds"), guest.run("cat /mnt/data/from-host")
         )
+
+    def test_a_virtiofsd_that_is_stopped(self):
+        """It is alive, and serves nobody."""
+        share, guest = self.share(), self.guest()
+        guest.start()
+        m = self.attach(guest, share)
+        pids = [p.pid for p in lab.running("virtiofsd")]
+        self.addCleanup(self.signal, pids, signal.SIGCONT)
+        self.assertTrue(self.works(m))
+        self.signal(pids[:1], signal.SIGSTOP)
+        self.assertFalse(self.works(m))
+        for step in (self.driver.plug, self.driver.unplug):
+            error = self.assertRaises(exception.StepFailed, step, m)
+            self.assertIn(f"kill -CONT {pids[0]}", error.message)
+            self.assertTrue(error.retry)
+        self.signal(pids, signal.SIGCONT)
+        wait_for(lambda: self.works(m), "it is not taken for alive", 5)
+        self.driver.plug(m)
+        self.unplug(m)
+
+    def signal(self, pids, number):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def test_another_libvirtd(self):
+        """As in a container: it has mounts of its own."""
+        other = subprocess.Popen(
+            [
+                *("unshare", "-m", "--propagation", "private"),
+                *("bash", "-c", "exec -a libvirtd sleep 600"),
+            ]
+        )
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+
+        def daemons():
+            return process_table.daemons(process_table.processes())
+
+        wait_for(lambda: other.pid in daemons(), "it does not run", 10)
+        share, guest = self.share(), self.guest()
+        guest.start()
+        m = self.attach(guest, share)
+        self.assertTrue(self.works(m))
+        with open("/run/libvirtd.pid") as f:
+            self.assertEqual(int(f.read()), connection.daemon())
+
+    def test_an_empty_mount_point_is_removed(self):
+        """A guest that is migrated here would write to the host's disk."""
+        lab.make_base()
+        left = str(uuid.uuid4())
+        os.mkdir(f"{lab.BASE}/{left}")
+        self.assertEqual({left}, self.driver.mounted())
+        self.driver.unmount_leftover(left)
+        self.nothing_left()
+        self.assertEqual(set(), self.driver.mounted())
+
+    def test_a_saved_image(self):
+        """This libvirt saves no guest with a device: its XML is a fake."""
+        guest = self.guest()
+        m = lab.make_mapping(guest, self.share())
+        guest.start()
+        guest.says("ready")
+        device = domain_xml.Filesystem(f"{lab.BASE}/{m.uuid}", "data", "fs0")
+        found = fixtures.MockPatchObject(
+            domain_xml, "filesystems", return_value=[device]
+        )
+        self.useFixture(found)
+        self.assertFalse(self.driver.is_saved(m))
+        guest.domain.managedSave()
+        self.addCleanup(self.drop_image, guest)
+        self.assertFalse(self.driver.is_running(guest.uuid))
+        self.assertTrue(self.driver.is_saved(m))
+        lab.make_base()
+        os.mkdir(f"{lab.BASE}/{m.uuid}")
+        for refused, what in (
+            (self.driver.unmount, m),
+            (self.driver.unmount_leftover, m.uuid),
+        ):
+            self.assertRaises(exception.StepFailed, refused, what)
+        found.mock.return_value = []
+        self.assertFalse(self.driver.is_saved(m))
+        self.driver.unmount(m)
+        self.nothing_left()
+        guest.domain.create()
+        self.assertFalse(self.driver.is_saved(m))
+
+    def drop_image(self, guest):
+        if guest.domain.hasManagedSaveImage():
+            guest.domain.managedSaveRemove()
+
+    def test_the_processes_are_read_once_for_all(self):
+        guest = self.guest()
+        guest.start()
+        m = self.attach(guest, self.share())
+        read = fixtures.MockPatchObject(
+            process_table, "processes", wraps=process_table.processes
+        )
+        self.useFixture(read)
+        self.assertEqual({m.uuid}, self.driver.works([m] * 20))
+        self.assertEqual(1, read.mock.call_count)
 
     def test_no_shared_memory(self):
         guest = self.guest(memory="")
