@@ -28,6 +28,7 @@ import threading
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Optional
+import warnings
 
 if TYPE_CHECKING:
     from nova_shares_devcloud import aio
@@ -96,6 +97,9 @@ def main() -> int:
         130 when it is interrupted before that
     """
     signals = Signals()
+    # Libraries warn their developers; who tries this reads what it prints.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     args = _parse()
     try:
         with tempfile.TemporaryDirectory(prefix="nova-shares-") as temporary:

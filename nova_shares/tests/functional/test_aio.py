@@ -37,7 +37,7 @@ class AioTest(testtools.TestCase):
         self.out = os.path.join(self.directory, f"out-{len(arguments)}")
         with open(self.out, "w") as out, open(self.out + ".err", "w") as err:
             aio = subprocess.Popen(
-                [sys.executable, "-W", "ignore", *program, *arguments],
+                [sys.executable, *program, *arguments],
                 stdout=out,
                 stderr=err,
             )
