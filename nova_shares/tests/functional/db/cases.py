@@ -29,6 +29,9 @@ from nova_shares.db import models
 from nova_shares.db import store
 from nova_shares.tests import fixtures_db
 
+#: The command, of the environment in which the tests run.
+MANAGE = os.path.join(os.path.dirname(sys.executable), "nova-shares-manage")
+
 
 class MigrationCases:
     """Each test has a database of its own, empty."""
@@ -115,8 +118,7 @@ class MigrationCases:
             path = os.path.join(directory, "nova-shares.conf")
             with open(path, "w") as file:
                 file.write(f"[database]\nconnection = {self.database.url}\n")
-            command = [sys.executable, "-m", "nova_shares.cmd.manage"]
-            command += ["--config-file", path, "db", "sync"]
+            command = [MANAGE, "--config-file", path, "db", "sync"]
             started = [
                 subprocess.Popen(
                     command,

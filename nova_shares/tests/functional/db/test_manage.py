@@ -21,7 +21,6 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
 import unittest
 from unittest import mock
@@ -33,6 +32,7 @@ from nova_shares.clients import manila
 from nova_shares.cmd import manage
 from nova_shares.db import migrations
 from nova_shares.tests import fixtures_db
+from nova_shares.tests.functional.db import cases
 
 new = fixtures_db.new_mapping
 
@@ -258,9 +258,7 @@ class ManageTest(unittest.TestCase):
             )
             ended = subprocess.run(
                 [
-                    sys.executable,
-                    "-m",
-                    "nova_shares.cmd.manage",
+                    cases.MANAGE,
                     "--config-file",
                     self.conf_file,
                     "mapping",
