@@ -258,8 +258,10 @@ class StoryTest(testtools.TestCase):
 
 def wait_for(condition, what="it never came true", limit=30.0):
     """Wait until a condition holds; the test fails when it never does."""
-    end = time.monotonic() + limit
+    end, pause = time.monotonic() + limit, 0.01
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(what() if callable(what) else what)
-        time.sleep(0.01)
+        # To look takes the CPU from what is looked for.
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.2)

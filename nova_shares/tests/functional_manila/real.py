@@ -82,6 +82,7 @@ service_token_roles_required = true
 [nova]
 {auth}
 endpoint_override = {nova}
+timeout = 20
 """
 _AUTH = """auth_type = password
 auth_url = {keystone}/v3
