@@ -207,7 +207,7 @@ class Access:
             if found is None:
                 raise
             return self._take_over(m, found)
-        LOG.info("Mapping %s: access rule %s made", m.uuid, rule.id)
+        LOG.info("Mapping %s: access rule %s created", m.uuid, rule.id)
         progress.made = rule.id
         # It has a time of its own, however long the one before took to go.
         progress.waits.pop(progress.step, None)
@@ -276,7 +276,7 @@ class Access:
                     return None
                 rule_id = rule.id
                 self._shares.deny(m.share_id, rule_id)
-            LOG.info("Mapping %s: access rule %s denied", m.uuid, rule_id)
+            LOG.info("Mapping %s: access rule %s deleted", m.uuid, rule_id)
             progress.denied = rule_id
             return progress.next_wait(
                 self._timeout, "", at_least=_FIRST_WAIT_FOR_DENY
@@ -330,7 +330,9 @@ class Access:
             ) from None
         if not places or m.export_location in places:
             return m
-        LOG.info("Mapping %s: the share has moved to %s", m.uuid, places[0])
+        LOG.info(
+            "Mapping %s: the export location is now %s", m.uuid, places[0]
+        )
         return self._store.relocate(m, places[0])
 
     def _find(self, m: ShareMapping) -> Optional[manila.AccessRule]:

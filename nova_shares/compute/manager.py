@@ -102,7 +102,7 @@ class Manager:
             else:
                 return self.drive(key, lane)
         except db_exc.DBError as e:
-            LOG.warning("%s waits for the database: %s", key, e)
+            LOG.warning("%s: database error, retrying: %s", key, e)
             return _DATABASE_RETRY
         return None
 
@@ -127,7 +127,7 @@ class Manager:
                     return
                 self._to_verify.add(uuid)
         except exception.ServiceUnavailable as e:
-            LOG.warning("Mapping %s was not verified: %s", uuid, e)
+            LOG.warning("Cannot verify mapping %s: %s", uuid, e)
             return
         self._add(uuid)
 
@@ -155,7 +155,7 @@ class Manager:
             LOG.debug("Mapping %s changed meanwhile", uuid)
             return 0.0
         except db_exc.DBError as e:
-            LOG.warning("Mapping %s waits for the database: %s", uuid, e)
+            LOG.warning("Mapping %s: database error, retrying: %s", uuid, e)
             return _DATABASE_RETRY
 
     def _look_again_for(self, uuid: str) -> Optional[float]:
@@ -190,7 +190,7 @@ class Manager:
             self._progress.pop(m.uuid, None)
             if progress.verify and isinstance(e, exception.ServiceUnavailable):
                 # That nobody can tell is no fault of what works.
-                LOG.warning("Mapping %s was not verified: %s", m.uuid, e)
+                LOG.warning("Cannot verify mapping %s: %s", m.uuid, e)
                 return None
             return self._fail(m, progress.step, e)
         if again is None:

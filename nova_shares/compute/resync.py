@@ -141,8 +141,8 @@ class Resync:
         gone = sorted(u for u in uuids if self._store.get(u) is None)
         if len(gone) > _MOST_LEFTOVERS:
             LOG.error(
-                "%d mounts belong to no mapping: too many to be left-overs, "
-                "nothing is unmounted: %s",
+                "%d mounts belong to no mapping. This is too many, so none is "
+                "unmounted: %s",
                 len(gone),
                 ", ".join(gone),
             )
@@ -151,9 +151,9 @@ class Resync:
             try:
                 self._driver.unmount_leftover(uuid)
             except exception.StepFailed as e:
-                LOG.warning("Mount of no mapping %s stays: %s", uuid, e)
+                LOG.warning("Cannot remove stale mount %s: %s", uuid, e)
             else:
-                LOG.info("Mount of mapping %s, which is gone, undone", uuid)
+                LOG.info("Stale mount %s removed", uuid)
 
     def _is_astray(
         self,
@@ -197,9 +197,11 @@ class Resync:
                 )
             except exception.ServiceUnavailable as e:
                 # Unknown is not gone.
-                LOG.warning("Server %s can't be looked up: %s", server_id, e)
+                LOG.warning("Cannot look up server %s: %s", server_id, e)
                 if time.monotonic() - began > _LONGEST_CHECK:
-                    LOG.warning("The next run looks the others up")
+                    LOG.warning(
+                        "The other servers are looked up at the next resync"
+                    )
                     return
 
     def _check_server(
@@ -213,8 +215,8 @@ class Resync:
         except exception.ServerNotFound:
             if is_running:
                 LOG.warning(
-                    "Nova has no server %s, whose guest runs here: its shares"
-                    " are left to it",
+                    "Nova does not find server %s, but its guest runs here."
+                    " Its shares stay attached",
                     server_id,
                 )
                 self._gone_since.pop(server_id, None)
@@ -234,7 +236,7 @@ class Resync:
         for m in mappings:
             if m.wanted == mapping.ATTACHED:
                 LOG.info(
-                    "Mapping %s is undone: Nova has no server %s",
+                    "Mapping %s is detached: Nova does not find server %s",
                     m.uuid,
                     server_id,
                 )

@@ -281,7 +281,7 @@ class Agent:
             except exception.ForeignDatabase:
                 raise
             except Exception as e:
-                LOG.warning("The %s is not ready: %s", what, e)
+                LOG.warning("The %s is not available, retrying: %s", what, e)
                 self._stopping.wait(_RETRY)
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:

@@ -118,7 +118,7 @@ class WorkQueue:
             try:
                 again = self._handle(uuid, lane)
             except Exception:
-                LOG.exception("Looking at mapping %s failed", uuid)
+                LOG.exception("Cannot reconcile mapping %s", uuid)
             finally:
                 with self._changed:
                     self._busy.discard(uuid)
