@@ -21,10 +21,7 @@ answer as it should.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-import contextlib
 import dataclasses
-import threading
 import time
 from typing import Optional
 
@@ -33,6 +30,7 @@ from oslo_context import context
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
+from nova_shares import bulkhead
 from nova_shares import exception
 from nova_shares import mapping
 from nova_shares import policies
@@ -42,12 +40,13 @@ from nova_shares.clients import nova
 from nova_shares.db import store as db_store
 from nova_shares.mapping import Attachment
 from nova_shares.mapping import ShareMapping
+from nova_shares.mounts import location
 from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds that a request waits until it may ask a neighbour.
-_PATIENCE = 1.0
+#: Seconds of a request that are kept for recording what it asks for.
+_RECORDING = 2.0
 _AVAILABLE = "available"
 _STOPPED = "stopped"
 _DETACHABLE = (_STOPPED, "error")
@@ -62,7 +61,8 @@ class Attachments:
     """Attaches shares to servers, and tells which are attached.
 
     :param agent_down_time: seconds after which a silent agent is down
-    :param max_waiting: how many may wait for Manila at once, and for Nova
+    :param concurrent: how many requests may wait for Manila at the same
+        time, and how many for Nova
     :param manila_timeout: seconds that Manila has in all, a request
     """
 
@@ -73,7 +73,7 @@ class Attachments:
         policy: policies.Policy,
         agent_api: rpc.AgentAPI,
         agent_down_time: float = 60,
-        max_waiting: int = 4,
+        concurrent: int = 4,
         manila_timeout: float = 5,
     ) -> None:
         self.store = store
@@ -83,8 +83,8 @@ class Attachments:
         self._agent_down_time = agent_down_time
         self._manila_timeout = manila_timeout
         # Apart: a Manila that hangs must not hold up what needs Nova alone.
-        self._waiting_manila = threading.BoundedSemaphore(max_waiting)
-        self._waiting_nova = threading.BoundedSemaphore(max_waiting)
+        self._manila = bulkhead.Bulkhead(manila.SERVICE, concurrent)
+        self._nova = bulkhead.Bulkhead(nova.SERVICE, concurrent)
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Attachments:
@@ -95,7 +95,7 @@ class Attachments:
             policy=policies.Policy(conf),
             agent_api=rpc.AgentAPI(conf),
             agent_down_time=conf.api.agent_down_time,
-            max_waiting=conf.api.max_waiting,
+            concurrent=conf.api.max_concurrent_requests,
             manila_timeout=conf.manila.api_timeout,
         )
 
@@ -135,10 +135,13 @@ class Attachments:
         share_id: str,
         tag: Optional[str],
         servers: nova.ServerLookup,
+        deadline: float,
     ) -> tuple[ShareMapping, bool]:
         """Record that a share is to be attached, and tell the agent.
 
         :param tag: what the guest mounts it by; None: the share's id
+        :param deadline: when the request is to be answered, by
+            time.monotonic()
         :returns: the new mapping, ``attaching``, and whether ``caller`` may
             see all of it
         :raises nova_shares.exception.NovaSharesError: those that
@@ -147,7 +150,9 @@ class Attachments:
         server = self._find(caller, rules.CREATE, server_id, servers)
         self._check_state(caller, server, "create share", (_STOPPED,))
         agent = self._check_host(server)
-        share, export_location = self._find_share(caller, server, share_id)
+        share, export_location = self._find_share(
+            caller, server, share_id, deadline - _RECORDING
+        )
         if share.proto not in agent.capabilities.protocols:
             raise exception.NotSupported()
         # Nothing that can fail may come after what is recorded.
@@ -207,7 +212,7 @@ class Attachments:
             tell which it is
         """
         try:
-            with _slot(self._waiting_nova):
+            with self._nova.call(caller.project_id):
                 server = servers.find(server_id)
             if _SOFT & {server.vm_state, server.task_state}:
                 return
@@ -260,7 +265,7 @@ class Attachments:
             or not self.policy.allows(caller, rule, caller.project_id)
         ):
             return False
-        with _slot(self._waiting_nova):
+        with self._nova.call(caller.project_id):
             return servers.is_shown(server_id)
 
     def _find(
@@ -271,7 +276,7 @@ class Attachments:
         servers: nova.ServerLookup,
     ) -> nova.Server:
         _check_server_id(server_id)
-        with _slot(self._waiting_nova):
+        with self._nova.call(caller.project_id):
             server = servers.find(server_id)
         self.policy.authorize(caller, rule, server.project_id)
         # The database compares ids byte for byte.
@@ -318,11 +323,12 @@ class Attachments:
         caller: context.RequestContext,
         server: nova.Server,
         share_id: str,
+        deadline: float,
     ) -> tuple[manila.Share, str]:
         if not uuidutils.is_uuid_like(share_id) or len(share_id) != 36:
             raise exception.ShareNotFound(share_id=share_id)
-        deadline = time.monotonic() + self._manila_timeout
-        with _slot(self._waiting_manila):
+        with self._manila.call(caller.project_id):
+            deadline = min(deadline, time.monotonic() + self._manila_timeout)
             share = self._shares.find(caller, share_id.lower(), deadline)
             if share.project_id != server.project_id and not (
                 self.policy.allows(caller, rules.ANY_SHARE, share.project_id)
@@ -332,27 +338,31 @@ class Attachments:
                 raise exception.ShareNotAvailable(
                     share_id=share.id, status=share.status
                 )
-            place = self._shares.export_location(caller, share.id, deadline)
-        if place is None:
+            if share.in_recycle_bin:
+                raise exception.ShareInRecycleBin(share_id=share.id)
+            exports = self._shares.export_locations(share.id, caller, deadline)
+        if not exports:
             raise exception.ExportLocationMissing(share_id=share.id)
         if share.proto not in mapping.PROTOCOLS:
             raise exception.ProtocolNotSupported(protocol=share.proto)
-        return share, place
+        return share, _mountable(share, exports)
 
 
-@contextlib.contextmanager
-def _slot(waiting: threading.BoundedSemaphore) -> Iterator[None]:
-    """Be one of the few who wait for a neighbour, or raise."""
-    # Inside Nova's process a slow neighbour of ours must not take all of
-    # Nova's threads. A burst that a quick one works off passes.
-    if not waiting.acquire(timeout=_PATIENCE):
-        raise exception.ServiceUnavailable(
-            service="server shares", detail="too many requests wait"
-        )
-    try:
-        yield
-    finally:
-        waiting.release()
+def _mountable(share: manila.Share, exports: list[str]) -> str:
+    """Choose the first export location that a host can mount."""
+    for export in exports:
+        try:
+            location.parse(share.proto, export)
+        except location.BadLocation as e:
+            LOG.info(
+                "Share %s: export location %.200r is not used: %s",
+                share.id,
+                export,
+                e,
+            )
+        else:
+            return export
+    raise exception.ExportLocationInvalid(share_id=share.id)
 
 
 def _check_server_id(server_id: str) -> None:

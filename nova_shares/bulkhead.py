@@ -30,8 +30,10 @@ from nova_shares import exception
 
 #: Seconds that a request waits for its turn.
 PATIENCE = 1.0
-#: Seconds after which a call counts as one that hangs.
+#: Seconds after which a call that is under way counts as one that hangs.
 SLOW = 1.5
+#: Seconds after which a call that fails was not refused: it hung.
+HANG = 0.8
 #: Seconds for which a service that hangs is left alone; then one call tries.
 PAUSE = 10.0
 #: How many requests may wait for their turn, for each that has its turn.
@@ -66,7 +68,7 @@ class Bulkhead:
     def call(self, project_id: str | None) -> Iterator[None]:
         """Have a turn; the body is the call.
 
-        A ServiceUnavailable that the body raises after :data:`SLOW` seconds
+        A ServiceUnavailable that the body raises after :data:`HANG` seconds
         says that the service hangs.
 
         :raises nova_shares.exception.ServiceUnavailable: at once when the
@@ -123,7 +125,7 @@ class Bulkhead:
     ) -> None:
         now = self._clock()
         self._calls.leave(project_id)
-        self._hangs = failed and now - began >= SLOW
+        self._hangs = failed and now - began >= HANG
         if self._hangs:
             self._closed_until = now + PAUSE
         else:

@@ -70,6 +70,14 @@ class ShareNotAvailable(NovaSharesError):
     """The share ``share_id`` is in ``status``, not available."""
 
 
+class ShareInRecycleBin(NovaSharesError):
+    """The share ``share_id`` is in Manila's recycle bin."""
+
+
+class ExportLocationInvalid(NovaSharesError):
+    """No host can mount an export location of the share ``share_id``."""
+
+
 class ExportLocationMissing(NovaSharesError):
     """The share ``share_id`` is exported nowhere."""
 

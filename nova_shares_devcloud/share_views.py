@@ -64,7 +64,7 @@ def share_detail(call: wire.Call, share: shares.Share) -> dict[str, Any]:
         "has_replicas": False,
         "replication_type": None,
         "progress": "100%",
-        "is_soft_deleted": False,
+        "is_soft_deleted": share.in_recycle_bin,
         "scheduled_to_be_deleted_at": None,
         "snapshot_support": False,
         "create_share_from_snapshot_support": False,

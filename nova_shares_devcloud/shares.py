@@ -58,6 +58,7 @@ class Share:
     size: int = 1
     status: str = "available"
     is_public: bool = False
+    in_recycle_bin: bool = False
     description: Optional[str] = None
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     export_locations: tuple[ExportLocation, ...] = ()

@@ -76,6 +76,14 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
         409,
         "Share {share_id} is in '{status}' instead of 'available' status.",
     ),
+    exception.ShareInRecycleBin: (
+        409,
+        "Share {share_id} is in the recycle bin.",
+    ),
+    exception.ExportLocationInvalid: (
+        409,
+        "Share {share_id} export location cannot be mounted.",
+    ),
     exception.ExportLocationMissing: (
         409,
         "Share {share_id} export location is missing.",

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
@@ -29,6 +30,11 @@ from nova_shares.clients import nova
 
 if TYPE_CHECKING:
     from nova_shares import attachments
+
+
+#: Seconds that a request may take in all.
+_SECONDS = 6.0
+_SECONDS_ALONE = 3.0
 
 
 class Controller:
@@ -64,6 +70,7 @@ class Controller:
         caller: context.RequestContext,
         server_id: str,
     ) -> webob.Response:
+        deadline = _deadline(request.environ)
         share_id, tag = schemas.parse_attach(_read(request))
         new, seen = self._attachments().attach(
             caller,
@@ -71,6 +78,7 @@ class Controller:
             share_id,
             tag,
             self._lookup(request.environ),
+            deadline,
         )
         return _response(201, views.show(new, seen))
 
@@ -102,11 +110,19 @@ class Controller:
         return _response(200)
 
 
+def _deadline(environ: dict[str, Any]) -> float:
+    """Tell when a request is to be answered, by time.monotonic()."""
+    # A process of one thread serves nobody else meanwhile.
+    alone = not environ.get("wsgi.multithread", True)
+    return time.monotonic() + (_SECONDS_ALONE if alone else _SECONDS)
+
+
 def _read(request: webob.Request) -> bytes:
     try:
         return bytes(request.body)
-    except OSError as e:
-        # WebOb: there is less of it than its length says.
+    except (OSError, ValueError) as e:
+        # WebOb: there is less of it than its length says. And a server may
+        # find a chunk that is malformed.
         raise exception.Invalid(message="Malformed request body") from e
 
 

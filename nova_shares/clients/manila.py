@@ -33,6 +33,7 @@ from oslo_log import log as logging
 from nova_shares import exception
 from nova_shares.clients import http
 from nova_shares.clients import manila_session as session
+from nova_shares.clients.manila_session import SERVICE as SERVICE
 
 LOG = logging.getLogger(__name__)
 
@@ -126,16 +127,6 @@ class Shares:
                 in_recycle_bin=bool(body.get("is_soft_deleted")),
             )
 
-    def export_location(
-        self, caller: context.RequestContext, share_id: str, deadline: float
-    ) -> Optional[str]:
-        """Get where a share is exported: the preferred place, or the first.
-
-        :param deadline: when to give up, by time.monotonic()
-        :raises nova_shares.exception.ShareNotFound: if there is no share
-        """
-        return next(iter(self._places(share_id, caller, deadline)), None)
-
     # As the service user.
 
     def share_exists(self, share_id: str) -> bool:
@@ -161,12 +152,33 @@ class Shares:
             raise session.unavailable("the service user cannot see all shares")
         session.body(response)
 
-    def export_locations(self, share_id: str) -> list[str]:
-        """List where a share is exported, the preferred places first.
+    def export_locations(
+        self,
+        share_id: str,
+        caller: Optional[context.RequestContext] = None,
+        deadline: Optional[float] = None,
+    ) -> list[str]:
+        """List the export locations of a share, the preferred ones first.
 
-        :raises nova_shares.exception.ShareNotFound: if the share is gone
+        :param caller: with whose token; None: the service user's
+        :param deadline: when to give up, by time.monotonic()
+        :raises nova_shares.exception.ShareNotFound: if there is no share
         """
-        return self._places(share_id, None, None)
+        path = f"/shares/{share_id}/export_locations"
+        found = self._get(path, "export_locations", caller, deadline)
+        if found is None:
+            raise exception.ShareNotFound(share_id=share_id)
+        with _well_formed():
+            # An administrator is shown the storage's own way in too.
+            open_to_hosts = [
+                export for export in found if not export.get("is_admin_only")
+            ]
+            best = sorted(
+                open_to_hosts, key=lambda export: not export["preferred"]
+            )
+            # What is no text is no export location.
+            paths = [export["path"] for export in best]
+            return [path for path in paths if isinstance(path, str)]
 
     def rules(self, share_id: str) -> list[AccessRule]:
         """List a share's access rules.
@@ -275,28 +287,6 @@ class Shares:
         return self._session.version >= session.LOCKS
 
     # How it is asked.
-
-    def _places(
-        self,
-        share_id: str,
-        caller: Optional[context.RequestContext],
-        deadline: Optional[float],
-    ) -> list[str]:
-        path = f"/shares/{share_id}/export_locations"
-        places = self._get(path, "export_locations", caller, deadline)
-        if places is None:
-            raise exception.ShareNotFound(share_id=share_id)
-        with _well_formed():
-            # An administrator is shown the storage's own way in too.
-            open_to_hosts = [
-                place for place in places if not place.get("is_admin_only")
-            ]
-            best = sorted(
-                open_to_hosts, key=lambda place: not place["preferred"]
-            )
-            # What is no text is no export location.
-            paths = [place["path"] for place in best]
-            return [path for path in paths if isinstance(path, str)]
 
     def _act(
         self, share_id: str, action: str, wish: dict[str, Any]

@@ -58,14 +58,19 @@ least three times ``[compute] heartbeat_interval``.
 """,
     ),
     cfg.IntOpt(
-        "max_waiting",
+        "max_concurrent_requests",
+        deprecated_name="max_waiting",
         default=4,
         min=1,
         help="""
 Maximum number of requests of a process that wait for Manila at the same time,
-and the same number for Nova. Other requests wait for a second and then return
-503. Set it to less than half of the threads of a process, so that the other
-threads of nova-api keep serving Nova's own calls.
+and the same number for Nova. One project uses at most three quarters of them.
+Other requests, at most four times as many, wait for a second and then return
+503. While Manila or Nova hangs, requests that need it return 503 at once,
+except for one request every 10 seconds. Set it to less than half of the
+threads of a process, so that the other threads of nova-api keep serving
+Nova's own calls. In a process with a single thread, a request waits for
+Manila for one second at most.
 """,
     ),
 ]

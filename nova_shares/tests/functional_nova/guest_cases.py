@@ -209,7 +209,7 @@ class TestBroken(base.TestCase):
         api = self.filtered(ours="nonsense")
         self.check_nova(api)
         self.check_503(api)
-        self.check_log(api, "can't start", "ConfigFileParseError")
+        self.check_log(api, "cannot start", "ConfigFileParseError")
 
     def test_a_wrong_password(self):
         mysql = self.nova.fields()["mysql"].replace(":nova_shares@", ":no@")
@@ -278,7 +278,7 @@ class TestBroken(base.TestCase):
             + "[manila]\n"
             + self.nova.fields()["auth"]
             + f"endpoint_override = http://127.0.0.1:{self.silent()}/v2\n"
-            + "[api]\nmax_waiting = 2\n",
+            + "[api]\nmax_concurrent_requests = 2\n",
             workers=4 if self.nova.eventlet else 8,
         )
         path = f"/servers/{self.stopped()}/shares"

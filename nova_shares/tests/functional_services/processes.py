@@ -55,7 +55,7 @@ debug = True
 virt_driver = fake
 fake_hypervisor = {hypervisor}
 [api]
-max_waiting = 8
+max_concurrent_requests = 8
 """
 #: How we reach our neighbours, and Keystone.
 AUTH = """

@@ -17,9 +17,12 @@ L19, A28 to A30, D7 to D9 of the contract.
 
 from __future__ import annotations
 
+from concurrent import futures
 import socket
 import threading
 import time
+
+import fixtures
 
 from nova_shares import mapping as m
 from nova_shares.tests.functional import cloud
@@ -39,7 +42,7 @@ api_timeout = 1
 [nova]
 timeout = 1
 [api]
-max_waiting = 32
+max_concurrent_requests = 32
 """
 
     def check_503(self, answer, service):
@@ -165,7 +168,7 @@ http_request_max_retries = 0
 class TestConcurrent(base.Case):
     """A29, by REST."""
 
-    options = "[api]\nmax_waiting = 32\n"
+    options = "[api]\nmax_concurrent_requests = 32\n"
 
     def test_a29_concurrent_attaches(self):
         count = 16
@@ -197,7 +200,7 @@ class TestConcurrentFilter(TestConcurrent):
 class TestFewMayWait(base.Case):
     """Only so many requests wait for a neighbour at once."""
 
-    options = "[api]\nmax_waiting = 1\n[manila]\napi_timeout = 5\n"
+    options = "[api]\nmax_concurrent_requests = 1\n[manila]\napi_timeout = 5\n"
 
     def test_the_rest_is_answered_503(self):
         self.world.mapped("stopped2", "nfs2")
@@ -228,6 +231,88 @@ class TestFewMayWait(base.Case):
 
 
 class TestFewMayWaitFilter(TestFewMayWait):
+    """The same, in the pipeline."""
+
+    deployment = world.FILTER
+
+
+class TestOneProjectFloods(base.Case):
+    """Manila hangs, and one project sends attach after attach."""
+
+    # More threads than Manila's share of them, and fewer than the flood.
+    threads = 16
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch("nova_shares.bulkhead.PAUSE", 60))
+        self.pool = futures.ThreadPoolExecutor(self.threads)
+        self.addCleanup(self.pool.shutdown)
+
+    def serve(self, call, *args, **kwargs):
+        """Send a request through the threads; returns answer and seconds."""
+        began = time.monotonic()
+        answer = self.pool.submit(call, *args, **kwargs).result()
+        return answer, time.monotonic() - began
+
+    def test_others_are_answered_in_time(self):
+        self.world.mapped("stopped2", "nfs2")
+        self.world.cloud.fail("manila", hang=30)
+        stopped, refused = threading.Event(), []
+
+        def flood():
+            while not stopped.is_set():
+                answer, _ = self.serve(self.world.attach, "stopped", "nfs")
+                refused.append(self.message(503, answer))
+
+        clients = [threading.Thread(target=flood) for _ in range(60)]
+        for client in clients:
+            client.start()
+        try:
+            # Until Manila is known to hang.
+            cloud.wait_for(lambda: len(refused) > 200)
+            asked = len(self.world.cloud.requests("manila"))
+            for call in (
+                lambda: self.world.attach("other", "other", user="other"),
+                lambda: self.world.list("stopped2"),
+                lambda: self.world.list("empty"),
+            ):
+                answer, seconds = self.serve(call)
+                self.assertIn(answer.status_int, (200, 503))
+                self.assertLess(seconds, 2)
+        finally:
+            stopped.set()
+            for client in clients:
+                client.join()
+        # Nobody has waited for Manila any more.
+        self.assertEqual(asked, len(self.world.cloud.requests("manila")))
+        self.assertLessEqual(asked, 2 * 4)
+
+
+class TestOneProjectFloodsFilter(TestOneProjectFloods):
+    """The same, in the pipeline."""
+
+    deployment = world.FILTER
+
+
+class TestOneThread(base.Case):
+    """A process that serves one request at a time."""
+
+    def test_a_request_waits_for_manila_for_a_second(self):
+        self.world.cloud.fail("manila", hang=30)
+        began = time.monotonic()
+        answer = self.world.attach("stopped", "nfs", app=self.world.bare)
+        self.assertIn(MANILA, self.message(503, answer))
+        self.assertLess(time.monotonic() - began, 2.5)
+        with fixtures.MonkeyPatch("nova_shares.bulkhead.PAUSE", 60):
+            began = time.monotonic()
+            self.world.attach("stopped", "nfs", app=self.world.bare)
+            waited = time.monotonic() - began
+            began = time.monotonic()
+            self.world.attach("stopped", "nfs", app=self.world.bare)
+            self.assertLess(time.monotonic() - began, waited / 2)
+
+
+class TestOneThreadFilter(TestOneThread):
     """The same, in the pipeline."""
 
     deployment = world.FILTER

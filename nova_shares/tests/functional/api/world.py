@@ -88,6 +88,11 @@ SHARES = {
     "cifs": {"proto": "CIFS"},
     "creating": {"status": "creating"},
     "nowhere": {"paths": []},
+    "in_recycle_bin": {"in_recycle_bin": True},
+    "unmountable": {"paths": ["nfs_srv:/x", "192.0.2.1:no/slash"]},
+    "mountable_second": {
+        "paths": ["[fe80::1%eth0 -o suid]:/x", "192.0.2.1:2049:/two"]
+    },
     "several": {
         "export_locations": (
             _Location("192.0.2.1:/first"),
@@ -151,6 +156,7 @@ class World(fixtures.Fixture):
         self.useFixture(
             fixtures.MonkeyPatch("nova_shares.policies.REREAD_AFTER", 0)
         )
+        self.useFixture(fixtures.MonkeyPatch("nova_shares.bulkhead.PAUSE", 0))
         self.cloud = state.Cloud(host="good")
         self.cloud.create_user("norole", "demo", "guest")
         served = server.serve(self.cloud, compute_app=self._compute)
@@ -374,6 +380,8 @@ class Checked:
     def __call__(self, environ, start_response):
         request = webob.Request(environ)
         method = request.method
+        # A blank request of WebOb's is as of a process of one thread.
+        environ["wsgi.multithread"] = True
         ours = "/shares" in environ["PATH_INFO"]
         response = request.get_response(self._app)
         if ours:

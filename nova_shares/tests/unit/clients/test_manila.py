@@ -98,7 +98,7 @@ class UserTest(ManilaTest):
         self.cloud.forget_requests()
         deadline = time.monotonic() + 1
         self.shares.find(caller, self.share, deadline)
-        self.shares.export_location(caller, self.share, deadline)
+        self.shares.export_locations(self.share, caller, deadline)
         self.assertEqual(2, len(self.paths()))
         self.assertEqual([], self.cloud.requests("keystone", "POST"))
 
