@@ -420,7 +420,16 @@ def running(program, path=BASE):
 
 
 def libvirtd_runs():
-    return any(p.name == "libvirtd" for p in process_table.processes())
+    """Tell whether the lab's libvirtd runs; there may be others."""
+    try:
+        with open("/run/libvirtd.pid") as f:
+            pid = int(f.read())
+    except FileNotFoundError:
+        return False
+    return any(
+        process.pid == pid and process.name == "libvirtd"
+        for process in process_table.processes()
+    )
 
 
 def make_base():
