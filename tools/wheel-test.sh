@@ -18,6 +18,16 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# A command fails, and says in one line which extra it needs.
+says_that_it_needs() { # extra command...
+    local status=0
+    "${@:2}" >aio.out 2>&1 || status=$?
+    [ "$status $(wc -l <aio.out)" != '1 1' ] ||
+        ! grep -qF "install nova-shares[$1]." aio.out || return 0
+    cat aio.out >&2
+    return 1
+}
+
 NEWER=3.10 tools/venv.sh .venv test-requirements.txt
 python=$PWD/.venv/bin/python
 git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}
@@ -39,24 +49,12 @@ venv/bin/nova-shares-manage --config-file db.conf db version
 echo 'wheel: nova-shares-aio without the extra says which one it needs'
 ! venv/bin/python -c 'import cheroot' 2>/dev/null ||
     { echo 'a web server of ours is installed' >&2; exit 1; }
-status=0
-venv/bin/nova-shares-aio >aio.out 2>&1 || status=$?
-if [ $status != 1 ] || ! grep -qF 'install nova-shares[aio].' aio.out ||
-        [ "$(wc -l <aio.out)" != 1 ]; then
-    cat aio.out >&2
-    exit 1
-fi
+says_that_it_needs aio venv/bin/nova-shares-aio
 
 echo 'wheel: nova-shares-aio'
 venv/bin/python -m pip install -qq --disable-pip-version-check \
     "$wheel[aio]"
-status=0
-venv/bin/nova-shares-aio --demo >aio.out 2>&1 || status=$?
-if [ $status != 1 ] || ! grep -qF 'install nova-shares[demo].' aio.out ||
-        [ "$(wc -l <aio.out)" != 1 ]; then
-    cat aio.out >&2
-    exit 1
-fi
+says_that_it_needs demo venv/bin/nova-shares-aio --demo
 venv/bin/nova-shares-aio >aio.out 2>&1 &
 aio=$!
 for _ in $(seq 60); do
