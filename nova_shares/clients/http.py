@@ -28,6 +28,7 @@ import socket
 import threading
 import time
 from typing import Any
+from typing import Optional
 from urllib import parse as urlparse
 
 from keystoneauth1 import loading
@@ -71,7 +72,7 @@ class Transport(ks_session.TCPKeepAliveAdapter):  # type: ignore[misc]
             "https": _HTTPSPool,
         }
 
-    def send(
+    def send(  # type: ignore[override]
         self,
         request: requests.PreparedRequest,
         stream: bool = False,
@@ -190,7 +191,7 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
 
 
 def make_session(
-    conf: cfg.ConfigOpts, group: str, auth: plugin.BaseAuthPlugin
+    conf: cfg.ConfigOpts, group: str, auth: Optional[plugin.BaseAuthPlugin]
 ) -> tuple[ks_session.Session, Transport]:
     """Make the session of a group of options, and what bounds it.
 

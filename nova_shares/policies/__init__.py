@@ -153,9 +153,8 @@ class Policy:
         for name, rule in self._reader.file_rules.items():
             # oslo.policy takes a rule without a value for one that allows
             # everybody everything.
-            if not isinstance(rule.check_str, (str, list)) or (
-                rule.check_str == []
-            ):
+            check: Any = rule.check_str
+            if not isinstance(check, (str, list)) or check == []:
                 raise ValueError(f"the rule {name} has no value")
         self.enforcer.rules = self._reader.rules
         # Somebody else may have been asked by a decision.
