@@ -37,7 +37,8 @@ install_packages() {
     local missing=() package
     for package in qemu-system-x86 qemu-utils libvirt-daemon-system \
         libvirt-clients libvirt-dev pkg-config gcc busybox-static cpio kmod \
-        lz4 sudo ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse ceph-common; do
+        lz4 sudo nfs-common nfs-kernel-server ceph-mon ceph-mgr ceph-osd \
+        ceph-mds ceph-fuse ceph-common; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0

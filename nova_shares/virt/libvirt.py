@@ -207,7 +207,7 @@ class LibvirtDriver(driver.Driver):
         return (
             device is not None
             and device.tag == mapping.tag
-            and self._is_served(mapping, found)
+            and self._mounts.is_served(mapping.uuid, found)
             and self._mounts.is_mounted(mapping)
         )
 
@@ -219,9 +219,9 @@ class LibvirtDriver(driver.Driver):
         for device in _devices(domain):
             if device.source == path and device.tag == mapping.tag:
                 found = process_table.processes()
-                if self._is_served(mapping, found):
+                if self._mounts.is_served(mapping.uuid, found):
                     return
-                self._check_not_stopped(mapping, found)
+                self._mounts.check_not_stopped(mapping.uuid, found)
                 self._replace(
                     mapping, device, "The virtiofsd of the device is dead"
                 )
@@ -253,7 +253,7 @@ class LibvirtDriver(driver.Driver):
         now = time.monotonic()
         if now - self._asked.get(mapping.uuid, -_ASK_AGAIN) < _ASK_AGAIN:
             return
-        self._check_not_stopped(mapping, process_table.processes())
+        self._mounts.check_not_stopped(mapping.uuid, process_table.processes())
         self._asked[mapping.uuid] = now
         LOG.debug(
             "Mapping %s: asking the guest to release the device", mapping.uuid
@@ -289,35 +289,6 @@ class LibvirtDriver(driver.Driver):
                 )
             time.sleep(0.1)
             self.unplug(mapping)
-
-    def _is_served(
-        self, mapping: ShareMapping, found: list[process_table.Process]
-    ) -> bool:
-        """Return whether the virtiofsd of a mapping works, if visible."""
-        if not process_table.daemons(found):
-            return True  # Processes of other users are hidden.
-        path = self._mounts.path(mapping.uuid)
-        pids = process_table.servers(found, path)
-        return bool(pids) and not any(map(process_table.is_stopped, pids))
-
-    def _check_not_stopped(
-        self, mapping: ShareMapping, found: list[process_table.Process]
-    ) -> None:
-        """Make sure that the virtiofsd of a mapping is not stopped.
-
-        A guest cannot release a device whose virtiofsd does not answer.
-        """
-        path = self._mounts.path(mapping.uuid)
-        pids = [
-            str(pid)
-            for pid in process_table.servers(found, path)
-            if process_table.is_stopped(pid)
-        ]
-        if pids:
-            raise exception.StepFailed(
-                "The virtiofsd of the device is stopped. Continue it with "
-                f"'kill -CONT {' '.join(pids)}'."
-            )
 
     def _device(
         self, mapping: ShareMapping

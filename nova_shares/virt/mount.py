@@ -187,6 +187,38 @@ class Mounts:
         seen: Optional[bool] = self._call("seen", document)["seen"]
         return seen
 
+    def is_served(self, uuid: str, found: list[process_table.Process]) -> bool:
+        """Return whether the virtiofsd of a mapping works, if visible.
+
+        :param found: the processes of the host
+        """
+        if not process_table.daemons(found):
+            return True  # Processes of other users are hidden.
+        path = self.path(uuid)
+        pids = process_table.servers(found, path)
+        return bool(pids) and not any(map(process_table.is_stopped, pids))
+
+    def check_not_stopped(
+        self, uuid: str, found: list[process_table.Process]
+    ) -> None:
+        """Make sure that the virtiofsd of a mapping is not stopped.
+
+        A guest cannot release a device whose virtiofsd does not answer.
+
+        :raises nova_shares.exception.StepFailed: if it is stopped
+        """
+        path = self.path(uuid)
+        pids = [
+            str(pid)
+            for pid in process_table.servers(found, path)
+            if process_table.is_stopped(pid)
+        ]
+        if pids:
+            raise exception.StepFailed(
+                "The virtiofsd of the device is stopped. Continue it with "
+                f"'kill -CONT {' '.join(pids)}'."
+            )
+
     def _there(self, uuid: str) -> Optional[process_table.Mount]:
         return process_table.at(process_table.mounts(), self.path(uuid))
 

@@ -12,7 +12,8 @@
 # under the License.
 
 # make-guest.sh DIR: the kernel and the initramfs of the tests' guest, as
-# DIR/vmlinux and DIR/initrd.img.
+# DIR/vmlinux and DIR/initrd.img, and that of a guest with this machine's root
+# directory and with NFS, as DIR/machine.img.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,8 +21,10 @@ mkdir -p "${1:?usage: make-guest.sh DIR}"
 cd "$1"
 modules='virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev
         virtio_pci fuse virtiofs'
+nfs_modules='overlay netfs fscache sunrpc grace lockd nfs dns_resolver nfsv4
+        nfs_acl auth_rpcgss nfsd'
 
-if [ ! -e vmlinux ]; then
+if [ ! -e vmlinux ] || [ ! -e modules/nfsd.ko ]; then
     rm -rf package
     mkdir package
     name=$(apt-cache depends linux-image-cloud-amd64 |
@@ -38,17 +41,25 @@ if [ ! -e vmlinux ]; then
     [ "$(head -c 4 vmlinux.new | tail -c 3)" = ELF ]
     mv vmlinux.new vmlinux
     mkdir -p modules
-    for module in $modules; do
+    for module in $modules $nfs_modules; do
         cp "$(find package/lib/modules -name "$module.ko")" modules/
     done
     rm -rf package
 fi
 
-rm -rf root
-mkdir -p root/bin root/lib root/proc root/sys root/dev
-cp /bin/busybox root/bin/busybox
-cp modules/*.ko root/lib/
-echo "$modules" >root/lib/order
-install -m 755 "$here/guest-init.sh" root/init
-(cd root && find . | cpio -o -H newc --quiet) >initrd.img
-rm -rf root
+# make_initramfs FILE INIT MODULES
+make_initramfs() {
+    rm -rf root
+    mkdir -p root/bin root/lib root/proc root/sys root/dev
+    cp /bin/busybox root/bin/busybox
+    for module in $3; do
+        cp "modules/$module.ko" root/lib/
+    done
+    echo "$3" >root/lib/order
+    install -m 755 "$here/$2" root/init
+    (cd root && find . | cpio -o -H newc --quiet) >"$1"
+    rm -rf root
+}
+
+make_initramfs initrd.img guest-init.sh "$modules"
+make_initramfs machine.img machine-init.sh "$modules $nfs_modules"

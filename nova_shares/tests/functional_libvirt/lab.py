@@ -46,14 +46,14 @@ MEMFD = (
 MONITOR = "127.0.0.1:16789"
 
 _DOMAIN = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>
-<memory unit='MiB'>256</memory><vcpu>1</vcpu>{memory}
+<memory unit='MiB'>{size}</memory><vcpu>1</vcpu>{memory}
 <os><type arch='x86_64' machine='q35'>hvm</type>
-<kernel>{lab}/guest/vmlinux</kernel><initrd>{lab}/guest/initrd.img</initrd>
+<kernel>{lab}/guest/vmlinux</kernel><initrd>{lab}/guest/{initrd}</initrd>
 <cmdline>console=ttyS0 quiet nokaslr mitigations=off {words}</cmdline></os>
 <features><acpi/></features>{numa}
 <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
-<controller type='pci' model='pcie-root'/>{ports}
+<controller type='pci' model='pcie-root'/>{ports}{devices}
 <controller type='usb' model='none'/><memballoon model='none'/>
 <serial type='file'><source path='{console}.log'/><target port='0'/></serial>
 <serial type='unix'><source mode='bind' path='{console}.sock'/>
@@ -72,6 +72,10 @@ class Guest(fixtures.Fixture):
     :param ports: how many PCI ports are free for shares
     :param numa: give it a NUMA cell, as Nova does for huge pages
     """
+
+    _size = 256
+    _initrd = "initrd.img"
+    _devices = ""
 
     def __init__(
         self, tag=None, ports=4, memory=MEMFD, numa=False, server=None
@@ -103,7 +107,10 @@ class Guest(fixtures.Fixture):
             _DOMAIN.format(
                 name=f"test-{self.uuid[:8]}",
                 uuid=self.uuid,
+                size=self._size,
                 memory=self._memory,
+                initrd=self._initrd,
+                devices=self._devices,
                 lab=LAB,
                 words=words,
                 ports=_PORT * self._ports,
@@ -184,6 +191,23 @@ class Guest(fixtures.Fixture):
         return re.findall(
             r"<filesystem.*?<target dir='(.*?)'", self.domain.XMLDesc(), re.S
         )
+
+
+class Machine(Guest):
+    """A guest that has this machine's root directory, and NFS.
+
+    It writes to its own memory. Its programs, and this checkout, are those
+    of this machine.
+    """
+
+    _size = 1024
+    _initrd = "machine.img"
+    _devices = (
+        "<filesystem type='mount' accessmode='passthrough'>"
+        "<driver type='virtiofs'/><binary>"
+        "<cache mode='always'/><sandbox mode='chroot'/></binary>"
+        "<source dir='/'/><target dir='root'/></filesystem>"
+    )
 
 
 class Ceph:

@@ -12,8 +12,8 @@
 
 """The mount helper as root, against programs that stand in for mount.
 
-There is no NFS client in the kernels that this runs on: what ``mount`` would
-be given for NFS is seen by a program of that name, which can also hang.
+What ``mount`` would be given is seen by a program of that name, which can
+also hang. ``test_nfs`` mounts NFS for real.
 """
 
 import contextlib
