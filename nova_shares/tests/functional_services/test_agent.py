@@ -119,4 +119,4 @@ class AgentTest(processes.Shared, stories.StoryTest):
         self.assertEqual(stories.ACTIVE_RULE, self.c.rules())
 
     def _says_so(self, agent):
-        self.assertRegex(agent.log(), "(?i)database.*(another|before)")
+        self.assertRegex(agent.log(), "(?i)database (ID is|.*another)")
