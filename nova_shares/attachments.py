@@ -217,7 +217,7 @@ class Attachments:
             if _SOFT & {server.vm_state, server.task_state}:
                 return
         except exception.ServerNotFound:
-            LOG.debug("Server %s is gone already", server_id)
+            LOG.debug("Server %s no longer exists", server_id)
         for found in self.store.attachments(server_id.lower()):
             unwanted = self.store.want_detached(found.uuid)
             if unwanted is not None:
@@ -379,7 +379,7 @@ def _with_share(mappings: list[Attachment], share_id: str) -> Attachment:
 
 def _log_wanted(wanted: ShareMapping) -> None:
     LOG.info(
-        "Mapping %s: share %s is to be %s, server %s on %s",
+        "Mapping %s: desired state of share %s is %s, server %s on %s",
         wanted.uuid,
         wanted.share_id,
         wanted.wanted,

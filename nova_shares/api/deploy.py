@@ -128,7 +128,7 @@ def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:
 
 
 class _RequestId(request_id.RequestId):
-    """Names each request anew, under the two names that Nova uses."""
+    """Gives each request an id, in the two headers that Nova uses."""
 
     compat_headers = ["x-compute-request-id"]  # noqa: RUF012
 

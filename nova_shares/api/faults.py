@@ -148,7 +148,7 @@ def or_unavailable(make: Callable[[], T]) -> Callable[[], T]:
         except exception.ServiceUnavailable:
             raise
         except Exception as e:
-            LOG.exception("The API of server shares cannot start")
+            LOG.exception("Cannot start the API of server shares")
             raise exception.ServiceUnavailable(
                 service="server shares", detail="it cannot start"
             ) from e

@@ -40,7 +40,7 @@ class Malformed(webob.exc.HTTPBadRequest):
 
 
 class TooHigh(webob.exc.HTTPNotAcceptable):
-    """The version asked for, ``version``, is none of ours."""
+    """The requested ``version`` is not supported."""
 
     def __init__(self, version: Version, maximum: Version) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ def parse(environ: dict[str, Any], maximum: Version) -> Version:
 def number(text: str) -> Version:
     """Read a version, such as 2.97.
 
-    :raises Malformed: if it is none
+    :raises Malformed: if it is not valid
     """
     match = _FORMAT.fullmatch(text)
     # No number of ours has ten digits, and Python reads no endless ones.

@@ -232,7 +232,7 @@ def body(response: Any) -> Any:
     try:
         return http.read_json(response.content)
     except ValueError as e:
-        raise unavailable(f"no JSON: {e}") from e
+        raise unavailable(f"invalid JSON: {e}") from e
 
 
 def unavailable(detail: str) -> exception.ServiceUnavailable:

@@ -276,6 +276,18 @@ class InProcessLookup:
         status, body = self._send(environ, server_id)
         return status == 200 and body.startswith(b'{"tags"')
 
+    def shows(self, server_id: str) -> bool:
+        """Tell whether Nova shows a server to the caller, by showing it.
+
+        :raises nova_shares.exception.ServiceUnavailable: if Nova can't tell
+        """
+        caller = copy.copy(self._environ["nova.context"])
+        environ = _below(self._environ, server_id, caller, MICROVERSION)
+        status, body = self._send(environ, server_id)
+        if status >= 500:
+            raise _unavailable(f"{status} {body[:200]!r}")
+        return status == 200
+
     def _send(
         self, environ: dict[str, Any], server_id: str
     ) -> tuple[int, bytes]:

@@ -109,7 +109,7 @@ def _guard(
     app: WSGIApp,
     who_serves: serving.Serving,
     attachments: Callable[[], Attachments],
-    lookup: Callable[..., nova.ServerLookup],
+    lookup: Callable[..., nova.InProcessLookup],
 ) -> Guard:
     # Imported late, as above: it needs the same libraries.
     from nova_shares.pipeline.guard import Guard

@@ -129,7 +129,7 @@ class Filter:
         try:
             embedded = self._load()
         except Exception:
-            LOG.exception("The API of server shares can't be loaded")
+            LOG.exception("Cannot load the API of server shares")
             headers = [
                 ("Content-Type", "application/json; charset=UTF-8"),
                 ("Content-Length", str(len(_UNAVAILABLE))),
@@ -151,17 +151,20 @@ class Filter:
         try:
             guard = self._load().guard()
         except Exception:
-            LOG.exception("Servers with shares are not guarded")
+            LOG.exception(
+                "Cannot load the guard of servers with shares; the request is"
+                " passed to Nova unchecked"
+            )
             return self._app(environ, start_response)
         answer: Iterable[bytes] = guard(environ, start_response, **server)
         return answer
 
 
 class VersionsFilter:
-    """Answers for the versions that Nova and we have together.
+    """Advertises and negotiates microversion 2.97 where Nova ends at 2.96.
 
-    A request that asks for no version, and is none for a document of the
-    versions, passes at the cost of three looks.
+    A request that asks for no version and not for a version document passes
+    at the cost of three look-ups in its environment.
 
     :param load: makes the
         :class:`nova_shares.pipeline.negotiation.Negotiation`, once, when the
@@ -187,7 +190,10 @@ class VersionsFilter:
             try:
                 negotiation = self._load()
             except Exception:
-                LOG.exception("Versions are not negotiated for server shares")
+                LOG.exception(
+                    "Cannot load the negotiation of microversions; the request"
+                    " is passed to Nova as it is"
+                )
             else:
                 answer: Iterable[bytes] = negotiation(
                     environ, start_response, document

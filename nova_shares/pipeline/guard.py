@@ -69,7 +69,7 @@ class Guard:
         app: nova.WSGIApp,
         serving: api_serving.Serving,
         attachments: Callable[[], Attachments],
-        lookup: Callable[[dict[str, Any]], nova.ServerLookup],
+        lookup: Callable[[dict[str, Any]], nova.InProcessLookup],
     ) -> None:
         self._app = app
         self._serving = serving
@@ -91,12 +91,21 @@ class Guard:
         refusal = None
         if not deletes:
             try:
-                action = self._action(environ, server_id, project_id)
-                if action in REFUSED:
+                mappings = self._mappings(environ, server_id, project_id)
+                action = _read_action(environ) if mappings else None
+                if action in REFUSED and self._may_know(
+                    environ, server_id, mappings[0].project_id
+                ):
                     refusal = _refusal(environ)
                 deletes = action == _FORCE_DELETE
             except Exception as e:
-                self._let_pass(server_id, e)
+                LOG.warning(
+                    "Cannot tell whether server %s has shares; its action is"
+                    " passed to Nova unchecked: %s: %s",
+                    server_id,
+                    type(e).__name__,
+                    e,
+                )
         if refusal is not None:
             answer: Iterable[bytes] = refusal(environ, start_response)
             return answer
@@ -104,38 +113,42 @@ class Guard:
             return self._app(environ, start_response)
         return self._delete(environ, start_response, server_id)
 
-    def _action(
+    def _mappings(
         self,
         environ: dict[str, Any],
         server_id: str,
-        project_id: str | None,
-    ) -> str | None:
-        """Tell what a caller of ours would do to a server with mappings.
-
-        :returns: None: it is none of our business
-        """
-        mappings = self._mappings(environ, server_id)
-        if not mappings:
-            return None
-        caller = environ["nova.context"]
-        if project_id not in (None, caller.project_id):
-            return None
-        policy = self._attachments().policy
-        if not policy.allows(caller, rules.INDEX, mappings[0].project_id):
-            return None
-        return _read_action(environ)
-
-    def _mappings(
-        self, environ: dict[str, Any], server_id: str
+        project_id: str | None = None,
     ) -> list[Attachment]:
+        """List the mappings that a request puts at risk.
+
+        :param project_id: of the URL; Nova refuses another than the caller's
+        """
+        caller = environ.get("nova.context")
         if (
-            environ.get("nova.context") is None
+            caller is None
+            or project_id not in (None, caller.project_id)
             or not uuidutils.is_uuid_like(server_id)
             or self._serving.maximum(environ) is None
         ):
             return []
         store = self._attachments().store
         return store.attachments(server_id.lower())
+
+    def _may_know(
+        self, environ: dict[str, Any], server_id: str, project_id: str
+    ) -> bool:
+        """Tell whether a caller may learn that a server has shares.
+
+        Our rule for the list is an operator's to narrow: whoever Nova shows
+        the server to is told why the action is refused all the same. Of
+        everybody else Nova says itself that there is no such server.
+        """
+        caller = environ["nova.context"]
+        allows = self._attachments().policy.allows
+        lookup = self._lookup(environ)
+        return allows(caller, rules.INDEX, project_id) or lookup.shows(
+            server_id
+        )
 
     def _delete(
         self, environ: dict[str, Any], start_response: Any, server_id: str
@@ -157,22 +170,14 @@ class Guard:
                     )
             except Exception as e:
                 LOG.warning(
-                    "Server %s is deleted; its shares are detached by the"
-                    " agent's next look, since now: %s: %s",
+                    "Cannot record that the shares of server %s, which is"
+                    " deleted, are to be detached; the agent does it at a"
+                    " later resync: %s: %s",
                     server_id,
                     type(e).__name__,
                     e,
                 )
         return answer
-
-    def _let_pass(self, server_id: str, error: Exception) -> None:
-        LOG.warning(
-            "An action on server %s passes, whether shares are attached or"
-            " not: %s: %s",
-            server_id,
-            type(error).__name__,
-            error,
-        )
 
 
 def _read_action(environ: dict[str, Any]) -> str | None:

@@ -93,7 +93,7 @@ class Negotiation:
             if not settings.advertise or settings.serve == api_conf.NEVER:
                 return False
         except Exception as e:
-            LOG.error("Versions are not negotiated for server shares: %s", e)
+            LOG.error("Cannot negotiate microversion 2.97: %s", e)
             return False
         return self._versions.maximum(environ) == BEFORE
 

@@ -67,12 +67,13 @@ class NovaVersions:
             response = webob.Request(_root(environ)).send(self._app)
             if response.status_int != 200:
                 LOG.warning(
-                    "Nova does not tell its versions: %s", response.status
+                    "Nova answers %s to a request for its version document",
+                    response.status,
                 )
                 return None
             return _read(response.body)
         except Exception:
-            LOG.exception("Nova does not tell its versions")
+            LOG.exception("Nova failed to show its version document")
             return None
         finally:
             if before is not None:
@@ -139,7 +140,7 @@ class Serving:
         found = self._versions.maximum(environ)
         if found is None:
             raise exception.ServiceUnavailable(
-                service=nova.SERVICE, detail="it does not tell its versions"
+                service=nova.SERVICE, detail="no version document"
             )
         if found < microversion.SHARES:
             return microversion.SHARES
@@ -158,11 +159,10 @@ class Serving:
                 self._warned = self._warned or warn
             if warn:
                 LOG.warning(
-                    "Nova has server shares itself (its maximum is %s), but"
-                    " shares are attached by nova_shares: it goes on serving"
-                    " them, and Nova's own calls are not reached. Have them"
-                    " detached, then Nova takes over by itself; or choose"
-                    " with [api] serve",
+                    "Nova provides server shares (its maximum microversion is"
+                    " %s), but shares are attached with nova_shares."
+                    " nova_shares keeps serving the calls until all of them"
+                    " are detached. To change that, set [api] serve.",
                     found,
                 )
         return rows[1]

@@ -140,8 +140,8 @@ class Policy:
             except Exception as e:
                 self._broken = True
                 LOG.error(
-                    "The policy file is broken, what it said before stays in"
-                    " force: %s: %s",
+                    "Cannot load the policy file; the rules loaded before stay"
+                    " in force: %s: %s",
                     type(e).__name__,
                     e,
                 )

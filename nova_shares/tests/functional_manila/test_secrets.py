@@ -62,7 +62,7 @@ class SecretsTest(base.StoryTest):
         cloud.wait_for(lambda: "is gone, was detaching" in log.read_text())
         logs = log.read_text()
         self.assertIn("DEBUG", logs)
-        self.assertIn("is to be detached", self.log.output)
+        self.assertIn("is detached, server", self.log.output)
         reasons = str([lock["lock_reason"] for lock in self.c.locks()])
         cloud.wait_for(lambda: messages, "no message was seen")
         told = {

@@ -113,6 +113,23 @@ class TestGuard(base.TestCase):
         answer = self.act(server, {"migrate": None}, user="admin")
         self.assertIn("that have shares", answer.text)
 
+    def test_p1_does_not_depend_on_who_may_list_the_shares(self):
+        rule = '"os_compute_api:os-server-shares:index": "role:admin"\n'
+        path = self.nova._write("policy-list.yaml", rule)
+        api = self.filtered(f"[oslo_policy]\npolicy_file = {path}\n")
+        server, _ = self.with_share("active")
+        for action in ("suspend", "shelve", "os-migrateLive"):
+            for user in ("member", "admin"):
+                answer = self.act(server, {action: {}}, user=user, url=api.url)
+                self.assertEqual(409, answer.status_code, answer.text)
+                self.assertIn("that have shares", answer.text)
+        theirs = self.act(
+            server, {"suspend": None}, user="other", url=self.nova.plain.url
+        )
+        ours = self.act(server, {"suspend": None}, user="other", url=api.url)
+        self.assertEqual(self.answer(theirs), self.answer(ours))
+        self.assertEqual(404, ours.status_code)
+
     def test_p1_is_for_what_nova_reads_as_the_action(self):
         server, _ = self.with_share()
         two = {"resize": {"flavorRef": "bigger"}, "x": 1}

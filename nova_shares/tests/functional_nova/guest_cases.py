@@ -209,7 +209,7 @@ class TestBroken(base.TestCase):
         api = self.filtered(ours="nonsense")
         self.check_nova(api)
         self.check_503(api)
-        self.check_log(api, "cannot start", "ConfigFileParseError")
+        self.check_log(api, "Cannot start", "ConfigFileParseError")
 
     def test_a_wrong_password(self):
         mysql = self.nova.fields()["mysql"].replace(":nova_shares@", ":no@")

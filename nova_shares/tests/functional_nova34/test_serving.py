@@ -56,7 +56,9 @@ class TestServing(base.TestCase):
         self.assertIn("that have shares", response.text)
         with open(api.log) as log:
             text = log.read()
-        self.assertEqual(1, text.count("Have them detached"), text[-3000:])
+        self.assertEqual(
+            1, text.count("keeps serving the calls"), text[-3000:]
+        )
 
     def test_novas_own_calls_are_not_reached_by_a_newline(self):
         api = self.auto("serve = always\n")
