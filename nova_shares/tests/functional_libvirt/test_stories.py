@@ -132,7 +132,7 @@ class DetachTest(world.StoryTest):
         self.guest.says("ready")
         self.guest.domain.suspend()
         self.detach()
-        wait_for(lambda: "asked to unplug" in self.w.log(), self.w.log)
+        wait_for(lambda: "asking the guest" in self.w.log(), self.w.log)
         self.see("detaching")
         m = self.w.mapping(self.server, self.share)
         self.assertEqual([m.uuid], lab.mounts())
@@ -153,8 +153,12 @@ class HostTest(world.StoryTest):
             "$(touch /tmp/nova-shares-hostile):/x",
         ):
             share = self.w.share(proto="CEPHFS", paths=[path])
+            self.assertEqual(409, self.w.attach(self.server, share))
+            # One that has got into the database all the same.
+            share = self.w.share(proto="CEPHFS", paths=["127.0.0.1:1:/x"])
             self.w.ceph_of[share] = "/"
             self.attached(share=share, tag="hostile")
+            self.w.store.relocate(self.w.mapping(self.server, share), path)
             self.start()
             self.see("error", share=share)
             fault = self.w.mapping(self.server, share).fault
