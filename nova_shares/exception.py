@@ -97,6 +97,10 @@ class ServiceUnavailable(NovaSharesError):
     """
 
 
+class StateUnavailable(ServiceUnavailable):
+    """What is recorded of mappings can't be read or written now."""
+
+
 class Conflict(NovaSharesError):
     """The mapping ``uuid`` has changed since it was read."""
 

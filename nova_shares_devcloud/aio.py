@@ -27,12 +27,10 @@ from typing import Optional
 
 from oslo_config import cfg
 
+from nova_shares import conductor
 from nova_shares import conf as nova_shares_conf
-from nova_shares.clients import manila
-from nova_shares.clients import nova
 from nova_shares.compute import service
 from nova_shares.db import migrations
-from nova_shares.db import store as db_store
 from nova_shares.pipeline import deploy
 from nova_shares.pipeline import filters
 from nova_shares.pipeline import negotiation
@@ -75,12 +73,9 @@ class AllInOne:
 
     def start_agent(self) -> None:
         """Start the agent of the one host."""
+        driver = fake.FakeDriver(self.hypervisor)
         self.agent = service.Agent(
-            self.conf,
-            db_store.Store.from_conf(self.conf),
-            manila.Shares(self.conf),
-            fake.FakeDriver(self.hypervisor),
-            nova.rest_servers(self.conf).find,
+            self.conf, driver, *conductor.local(self.conf, driver)
         )
         self.agent.start()
         self._agent_thread = threading.Thread(target=self.agent.wait)

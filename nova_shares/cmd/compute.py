@@ -21,14 +21,12 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_shares import conductor
 from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
 from nova_shares import virt
-from nova_shares.clients import manila
-from nova_shares.clients import nova
-from nova_shares.compute import check
+from nova_shares.cmd import check
 from nova_shares.compute import service
-from nova_shares.db import store
 
 LOG = logging.getLogger(__name__)
 
@@ -95,13 +93,8 @@ def _check(conf: cfg.ConfigOpts) -> int:
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
-    agent = service.Agent(
-        conf,
-        store.Store.from_conf(conf),
-        manila.Shares(conf),
-        virt.load(conf),
-        nova.rest_servers(conf).find,
-    )
+    driver = virt.load(conf)
+    agent = service.Agent(conf, driver, *conductor.local(conf, driver))
 
     def stop(number: int, frame: Any) -> None:
         agent.stop()

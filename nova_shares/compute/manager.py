@@ -22,16 +22,15 @@ from __future__ import annotations
 
 from typing import Optional
 
-from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from nova_shares import context
 from nova_shares import exception
 from nova_shares import mapping
-from nova_shares.compute import access as compute_access
+from nova_shares.compute import ports
 from nova_shares.compute import work
-from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
+from nova_shares.progress import Progress
 from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
@@ -58,28 +57,25 @@ class Manager:
     def __init__(
         self,
         host: str,
-        store: db_store.Store,
+        rows: ports.Rows,
         driver: virt_driver.Driver,
-        access: compute_access.Access,
+        access: ports.Access,
+        work_queue: work.WorkQueue,
         retry_interval: float = 5,
         retry_interval_max: float = 300,
         unplug_timeout: float = 30,
     ) -> None:
         self._host = host
-        self._store = store
+        self._rows = rows
         self._driver = driver
         self._access = access
         self._retry_interval = retry_interval
         self._retry_interval_max = retry_interval_max
         self._unplug_timeout = unplug_timeout
-        self._progress: dict[str, compute_access.Progress] = {}
+        self._progress: dict[str, Progress] = {}
         self._missing: dict[str, int] = {}
         self._to_verify: set[str] = set()
-        self._queue: Optional[work.WorkQueue] = None
-
-    def use(self, queue: work.WorkQueue) -> None:
-        """Take the queue by which it hands mappings to itself."""
-        self._queue = queue
+        self._work = work_queue
 
     def reconcile(self, uuid: str, verify: bool = False) -> None:
         """Have a mapping looked at.
@@ -92,7 +88,7 @@ class Manager:
         """Have a server's mappings looked at: its guest has changed."""
         self._add(_SERVER + instance_uuid, work.EVENT)
 
-    def handle(self, key: str, lane: str) -> Optional[float]:
+    def handle(self, key: str, queue: str) -> Optional[float]:
         """Look at what the queue hands out: a mapping or a server."""
         try:
             if key.startswith(_SERVER):
@@ -100,14 +96,14 @@ class Manager:
             elif key.startswith(_VERIFY):
                 self._verify(key[len(_VERIFY) :])
             else:
-                return self.drive(key, lane)
-        except db_exc.DBError as e:
+                return self.drive(key, queue)
+        except exception.StateUnavailable as e:
             LOG.warning("%s: database error, retrying: %s", key, e)
             return _DATABASE_RETRY
         return None
 
     def _look_at_server(self, instance_uuid: str) -> None:
-        for m in self._store.list_for_server(instance_uuid):
+        for m in self._rows.list_for_server(instance_uuid):
             if m.host == self._host:
                 self._add(m.uuid, work.EVENT)
 
@@ -117,7 +113,7 @@ class Manager:
         This is no part of a drive: a guest that starts meanwhile must not
         wait for a slow Manila.
         """
-        m = self._store.get(uuid)
+        m = self._rows.get(uuid)
         if m is None or m.host != self._host:
             return
         context.act_for(m.request_id, m.user_id, m.project_id)
@@ -131,18 +127,18 @@ class Manager:
             return
         self._add(uuid)
 
-    def drive(self, uuid: str, lane: str) -> Optional[float]:
+    def drive(self, uuid: str, queue: str) -> Optional[float]:
         """Take a mapping as far as it gets without waiting.
 
         Whatever happens, the mapping is left in a state that heals; nothing
         is raised.
 
-        :param lane: :data:`nova_shares.compute.work.EVENT`: without waiting
+        :param queue: :data:`nova_shares.compute.work.EVENT`: without waiting
             for Manila
         :returns: seconds until the next look; None: it is done
         """
         try:
-            m = self._store.get(uuid)
+            m = self._rows.get(uuid)
             if m is None:
                 return self._look_again_for(uuid)
             self._missing.pop(uuid, None)
@@ -150,11 +146,11 @@ class Manager:
                 return None
             # Logs, Manila's too, name the request that it is for.
             context.act_for(m.request_id, m.user_id, m.project_id)
-            return self._drive(m, lane)
+            return self._drive(m, queue)
         except exception.Conflict:
             LOG.debug("Mapping %s changed meanwhile", uuid)
             return 0.0
-        except db_exc.DBError as e:
+        except exception.StateUnavailable as e:
             LOG.warning("Mapping %s: database error, retrying: %s", uuid, e)
             return _DATABASE_RETRY
 
@@ -166,16 +162,16 @@ class Manager:
         self._missing[uuid] = looks + 1
         return 0.1 * 2.0**looks
 
-    def _drive(self, m: ShareMapping, lane: str) -> Optional[float]:
+    def _drive(self, m: ShareMapping, queue: str) -> Optional[float]:
         progress = self._progress.get(m.uuid)
         if progress is None or progress.generation != m.generation:
-            progress = compute_access.Progress(m.generation)
+            progress = Progress(m.generation)
             self._progress[m.uuid] = progress
         if m.uuid in self._to_verify:
             self._to_verify.discard(m.uuid)
             progress.verify = True
         try:
-            if lane == work.EVENT and (
+            if queue == work.EVENT and (
                 _needs_manila(m, progress) or self._needs_key(m)
             ):
                 self._add(m.uuid)
@@ -184,7 +180,7 @@ class Manager:
                 again = self._attach(m, progress)
             else:
                 again = self._detach(m, progress)
-        except (exception.Conflict, db_exc.DBError):
+        except (exception.Conflict, exception.StateUnavailable):
             raise
         except Exception as e:
             self._progress.pop(m.uuid, None)
@@ -197,9 +193,7 @@ class Manager:
             self._progress.pop(m.uuid, None)
         return again
 
-    def _attach(
-        self, m: ShareMapping, progress: compute_access.Progress
-    ) -> Optional[float]:
+    def _attach(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         if _needs_manila(m, progress):
             progress.step = "access"
             again = self._access.grant(m, progress)
@@ -218,7 +212,7 @@ class Manager:
                         progress.made,
                     )
                 # At once: who is killed while it waits knows its own rule.
-                m = self._store.record_access(m, progress.made)
+                m = self._rows.record_access(m, progress.made)
             if again is not None:
                 return again
             progress.verify = False
@@ -247,9 +241,7 @@ class Manager:
             and not self._driver.is_mounted(m)
         )
 
-    def _mount(
-        self, m: ShareMapping, progress: compute_access.Progress
-    ) -> None:
+    def _mount(self, m: ShareMapping, progress: Progress) -> None:
         if not self._driver.is_mounted(m):
             progress.step = "mount"
             if m.fault and m.fault.step == "mount":
@@ -258,12 +250,12 @@ class Manager:
 
     def _settle(self, m: ShareMapping, status: str) -> Optional[float]:
         if m.status != status:
-            self._store.advance(m, status)
+            self._rows.advance(m, status)
             _log_status(m, status)
         return None
 
     def _take_away(
-        self, m: ShareMapping, progress: compute_access.Progress
+        self, m: ShareMapping, progress: Progress
     ) -> Optional[float]:
         """Undo device and mount; returns seconds until the next look."""
         progress.step = "unplug"
@@ -280,9 +272,7 @@ class Manager:
             raise exception.StepFailed("The share is still mounted.")
         return None
 
-    def _detach(
-        self, m: ShareMapping, progress: compute_access.Progress
-    ) -> Optional[float]:
+    def _detach(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         again = self._take_away(m, progress)
         if again is not None:
             return again
@@ -290,7 +280,7 @@ class Manager:
         again = self._access.revoke(m, progress)
         if again is not None:
             return again
-        self._store.delete(m)
+        self._rows.delete(m)
         _log_status(m, "gone")
         # Whoever began to need the rule while it was taken away.
         if progress.denied:
@@ -307,7 +297,7 @@ class Manager:
             self._retry_interval * 2.0 ** min(attempts, 30),
             self._retry_interval_max,
         )
-        self._store.fail(m, step, message, delay if retry else None)
+        self._rows.fail(m, step, message, delay if retry else None)
         LOG.warning(
             "Mapping %s of server %s: step %s failed (%s), %s "
             "(request %s, user %s, project %s)",
@@ -322,12 +312,11 @@ class Manager:
         )
         return delay if retry else None
 
-    def _add(self, uuid: str, lane: str = work.WORK) -> None:
-        if self._queue is not None:
-            self._queue.add(uuid, lane=lane)
+    def _add(self, uuid: str, queue: str = work.WORK) -> None:
+        self._work.add(uuid, queue=queue)
 
 
-def _needs_manila(m: ShareMapping, progress: compute_access.Progress) -> bool:
+def _needs_manila(m: ShareMapping, progress: Progress) -> bool:
     """Tell whether the next steps have to ask Manila."""
     return progress.verify or not _is_settled(m)
 

@@ -28,9 +28,8 @@ from oslo_log import log as logging
 
 from nova_shares import exception
 from nova_shares import mapping
-from nova_shares.clients import nova
 from nova_shares.compute import manager as compute_manager
-from nova_shares.db import store as db_store
+from nova_shares.compute import ports
 from nova_shares.mapping import ShareMapping
 from nova_shares.virt import driver as virt_driver
 
@@ -48,7 +47,7 @@ _RUNS_TO_VERIFY_ALL = 10
 class Resync:
     """One look over all mappings of a host at a time.
 
-    :param find_server: looks a server up with our own service user
+    :param servers: tells where servers are
     :param server_check_interval: seconds after which Nova is asked again
         for a server whose guest is there
     :param server_gone_interval: seconds between two answers that a server
@@ -58,18 +57,18 @@ class Resync:
     def __init__(
         self,
         host: str,
-        store: db_store.Store,
+        rows: ports.Rows,
         driver: virt_driver.Driver,
         manager: compute_manager.Manager,
-        find_server: nova.FindServer,
+        servers: ports.Servers,
         server_check_interval: float = 3600,
         server_gone_interval: float = 60,
     ) -> None:
         self._host = host
-        self._store = store
+        self._rows = rows
         self._driver = driver
         self._manager = manager
-        self._find_server = find_server
+        self._servers = servers
         self._check_interval = server_check_interval
         self._gone_interval = server_gone_interval
         self._checked: dict[str, float] = {}
@@ -84,7 +83,7 @@ class Resync:
         """
         # Before the rows: what is mounted later has a row by then.
         mounted = self._driver.mounted() if all_errors else set()
-        mappings = self._store.list_for_host(self._host)
+        mappings = self._rows.list_for_host(self._host)
         domains = self._driver.domains()
         # All at once: looking at the processes of the host takes a while.
         working = self._driver.works(
@@ -138,7 +137,7 @@ class Resync:
 
         A few may be left behind; many mean that something else is wrong.
         """
-        gone = sorted(u for u in uuids if self._store.get(u) is None)
+        gone = sorted(u for u in uuids if self._rows.get(u) is None)
         if len(gone) > _MOST_LEFTOVERS:
             LOG.error(
                 "%d mounts belong to no mapping. This is too many, so none is "
@@ -211,7 +210,7 @@ class Resync:
         is_running: Optional[bool],
     ) -> None:
         try:
-            server = self._find_server(server_id)
+            server = self._servers.find(server_id)
         except exception.ServerNotFound:
             if is_running:
                 LOG.warning(
@@ -240,7 +239,7 @@ class Resync:
                     m.uuid,
                     server_id,
                 )
-                self._store.want_detached(m.uuid)
+                self._rows.want_detached(m.uuid)
                 self._manager.reconcile(m.uuid)
 
     def _has_moved(self, m: ShareMapping, host: str) -> None:
@@ -250,7 +249,7 @@ class Resync:
             return
         LOG.warning("Server %s has moved to %s", m.instance_uuid, host)
         try:
-            self._store.fail(
+            self._rows.fail(
                 m, _MOVED, f"The server is on host {host} now.", None
             )
         except exception.Conflict:

@@ -42,13 +42,10 @@ from oslo_utils import uuidutils
 
 from nova_shares import exception
 from nova_shares import rpc
-from nova_shares.clients import manila
-from nova_shares.clients import nova
-from nova_shares.compute import access as compute_access
 from nova_shares.compute import manager as compute_manager
+from nova_shares.compute import ports
 from nova_shares.compute import resync as compute_resync
 from nova_shares.compute import work
-from nova_shares.db import store as db_store
 from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
@@ -66,20 +63,21 @@ class AlreadyRunning(exception.NovaSharesError):
 class Agent:
     """Serves the mappings of one host until it is told to stop.
 
-    :param find_server: looks a server up with our own service user
+    :param rows, access, servers: the ports, see
+        :mod:`nova_shares.compute.ports`
     """
 
     def __init__(
         self,
         conf: cfg.ConfigOpts,
-        store: db_store.Store,
-        shares: manila.Shares,
         driver: virt_driver.Driver,
-        find_server: nova.FindServer,
+        rows: ports.Rows,
+        access: ports.Access,
+        servers: ports.Servers,
     ) -> None:
         self._conf = conf
         self._host = conf.host
-        self._store = store
+        self._rows = rows
         self._driver = driver
         self._boot_id = uuidutils.generate_uuid()
         self._told_to_stop = False
@@ -91,39 +89,26 @@ class Agent:
         #: Why it stopped by itself; None: it was told to.
         self.failure: Optional[str] = None
         options = conf.compute
-        self.manager = self._make_manager(shares)
         self.queue = work.WorkQueue(
-            self.manager.handle,
-            {work.WORK: options.workers, work.EVENT: options.event_workers},
+            {work.WORK: options.workers, work.EVENT: options.event_workers}
         )
-        self.manager.use(self.queue)
-        self.resync = compute_resync.Resync(
+        self.manager = compute_manager.Manager(
             self._host,
-            store,
+            rows,
             driver,
-            self.manager,
-            find_server,
-            server_check_interval=options.server_check_interval,
-            server_gone_interval=options.server_gone_interval,
-        )
-
-    def _make_manager(self, shares: manila.Shares) -> compute_manager.Manager:
-        options = self._conf.compute
-        access = compute_access.Access(
-            shares,
-            self._store,
-            self._driver.is_mounted,
-            host=self._host,
-            share_ip=options.share_ip or self._conf.my_ip,
-            timeout=self._conf.manila.share_apply_policy_timeout,
-        )
-        return compute_manager.Manager(
-            self._host,
-            self._store,
-            self._driver,
             access,
+            self.queue,
             retry_interval=options.retry_interval,
             retry_interval_max=options.retry_interval_max,
+        )
+        self.resync = compute_resync.Resync(
+            self._host,
+            rows,
+            driver,
+            self.manager,
+            servers,
+            server_check_interval=options.server_check_interval,
+            server_gone_interval=options.server_gone_interval,
         )
 
     def start(self) -> None:
@@ -138,7 +123,7 @@ class Agent:
         if self._told_to_stop:
             return
         self._driver.listen(self.manager.server_changed)
-        self.queue.start()
+        self.queue.start(self.manager.handle)
         self._spawn("rpc", self._serve)
         self._spawn("heartbeat", self._beat)
         self._spawn("resync", self._resync)
@@ -190,7 +175,7 @@ class Agent:
 
     def _take_host(self) -> None:
         self._check_database()
-        self._store.claim_host(
+        self._rows.claim_host(
             self._host, self._boot_id, self._driver.capabilities()
         )
 
@@ -200,7 +185,7 @@ class Agent:
         :raises nova_shares.exception.ForeignDatabase: if it is another
         """
         path = os.path.join(self._conf.state_path, "database-id")
-        found = self._store.database_id()
+        found = self._rows.database_id()
         known = ""
         with contextlib.suppress(FileNotFoundError), open(path) as f:
             known = f.read().strip()
@@ -232,7 +217,7 @@ class Agent:
         missed = False
         while not self._stopping.wait(self._conf.compute.heartbeat_interval):
             try:
-                ours = self._store.heartbeat(
+                ours = self._rows.heartbeat(
                     self._host, self._boot_id, self._driver.capabilities()
                 )
             except Exception as e:

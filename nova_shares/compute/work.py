@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A queue of mappings to look at, in lanes, each mapping by one thread.
+"""A queue of mappings to look at, in queues, each mapping by one thread.
 
 A mapping that is added while it waits or is worked on is looked at once
 more, not twice: what is queued is "look at it", not what to do.
@@ -33,7 +33,7 @@ WORK = "work"
 #: For what a guest that has just started or stopped waits for.
 EVENT = "event"
 
-#: Looks at a mapping, in a lane; returns the seconds until it wants to look
+#: Looks at a mapping, in a queue; returns the seconds until it wants to look
 #: again, None: not before somebody adds it.
 Handler = Callable[[str, str], Optional[float]]
 
@@ -41,33 +41,38 @@ Handler = Callable[[str, str], Optional[float]]
 @dataclasses.dataclass(frozen=True)
 class _Due:
     at: float
-    lane: str
+    queue: str
 
 
 class WorkQueue:
     """Hands mappings to a handler when they are due.
 
-    :param lanes: the number of threads by lane
+    :param queues: the number of threads by queue
     """
 
-    def __init__(self, handle: Handler, lanes: dict[str, int]) -> None:
-        self._handle = handle
+    def __init__(self, queues: dict[str, int]) -> None:
         self._changed = threading.Condition()
         self._due: dict[str, _Due] = {}
         self._busy: set[str] = set()
         self._stopping = False
+        self._queues = queues
+        self._threads: list[threading.Thread] = []
+
+    def start(self, handle: Handler) -> None:
+        """Start the threads.
+
+        :param handle: what they hand mappings to
+        """
         self._threads = [
             threading.Thread(
                 target=self._work,
-                args=(lane,),
-                name=f"{lane}-{number}",
+                args=(queue, handle),
+                name=f"{queue}-{number}",
                 daemon=True,
             )
-            for lane, count in lanes.items()
+            for queue, count in self._queues.items()
             for number in range(count)
         ]
-
-    def start(self) -> None:
         for thread in self._threads:
             thread.start()
 
@@ -85,7 +90,7 @@ class WorkQueue:
                 thread.join(max(0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def add(self, uuid: str, after: float = 0, lane: str = WORK) -> None:
+    def add(self, uuid: str, after: float = 0, queue: str = WORK) -> None:
         """Have a mapping looked at in ``after`` seconds, or sooner.
 
         What waits for work already may be overtaken by an event.
@@ -94,11 +99,11 @@ class WorkQueue:
         with self._changed:
             known = self._due.get(uuid)
             if known is not None:
-                if known.at <= at and lane in (WORK, known.lane):
+                if known.at <= at and queue in (WORK, known.queue):
                     return
                 at = min(at, known.at)
-                lane = EVENT if EVENT in (lane, known.lane) else lane
-            self._due[uuid] = _Due(at, lane)
+                queue = EVENT if EVENT in (queue, known.queue) else queue
+            self._due[uuid] = _Due(at, queue)
             self._changed.notify_all()
 
     def is_idle(self) -> bool:
@@ -109,14 +114,14 @@ class WorkQueue:
                 due.at > soon for due in self._due.values()
             )
 
-    def _work(self, lane: str) -> None:
+    def _work(self, queue: str, handle: Handler) -> None:
         while True:
-            uuid = self._take(lane)
+            uuid = self._take(queue)
             if uuid is None:
                 return
             again = None
             try:
-                again = self._handle(uuid, lane)
+                again = handle(uuid, queue)
             except Exception:
                 LOG.exception("Cannot reconcile mapping %s", uuid)
             finally:
@@ -124,15 +129,15 @@ class WorkQueue:
                     self._busy.discard(uuid)
                     self._changed.notify_all()
             if again is not None:
-                self.add(uuid, again, lane)
+                self.add(uuid, again, queue)
 
-    def _take(self, lane: str) -> Optional[str]:
+    def _take(self, queue: str) -> Optional[str]:
         with self._changed:
             while not self._stopping:
                 ready = [
                     (due.at, uuid)
                     for uuid, due in self._due.items()
-                    if due.lane == lane and uuid not in self._busy
+                    if due.queue == queue and uuid not in self._busy
                 ]
                 at, uuid = min(ready, default=(None, ""))
                 wait = None if at is None else at - time.monotonic()

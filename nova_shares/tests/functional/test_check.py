@@ -16,7 +16,7 @@ import os
 
 import testtools
 
-from nova_shares.compute import check
+from nova_shares.cmd import check
 from nova_shares.tests.functional import cloud
 
 

@@ -23,8 +23,8 @@ import threading
 import time
 import unittest
 
+from nova_shares import conductor
 from nova_shares.clients import manila
-from nova_shares.clients import nova
 from nova_shares.compute import service
 from nova_shares.db import store as db_store
 from nova_shares.tests.functional import cloud
@@ -126,13 +126,14 @@ class World(cloud.Cloud):
         self.end_agent()
         self.life = Life()
         conf = self.aio.conf
-        agent = service.Agent(
+        driver = Mortal(fake.FakeDriver(self.aio.hypervisor), self.life)
+        ports = conductor.local(
             conf,
+            driver,
             Mortal(db_store.Store.from_conf(conf), self.life),
             Mortal(manila.Shares(conf), self.life),
-            Mortal(fake.FakeDriver(self.aio.hypervisor), self.life),
-            nova.rest_servers(conf).find,
         )
+        agent = service.Agent(conf, driver, *ports)
         look = agent.manager.reconcile
         agent.manager.reconcile = lambda uuid, verify=False: (
             None if self._loses() else look(uuid, verify)

@@ -31,10 +31,9 @@ from keystoneauth1.identity import v3
 from oslo_log import log as logging
 import sqlalchemy as sa
 
+from nova_shares import conductor
 from nova_shares import conf as nova_shares_conf
 from nova_shares.api import deploy
-from nova_shares.clients import manila
-from nova_shares.clients import nova
 from nova_shares.compute import service
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.functional import cloud
@@ -260,13 +259,8 @@ class Real(cloud.Base):
 
     def make_agent(self, conf, hypervisor):
         """Start an agent in this process; returns what stops it."""
-        agent = service.Agent(
-            conf,
-            fixtures_db.store.Store.from_conf(conf),
-            manila.Shares(conf),
-            fake.FakeDriver(hypervisor),
-            nova.rest_servers(conf).find,
-        )
+        driver = fake.FakeDriver(hypervisor)
+        agent = service.Agent(conf, driver, *conductor.local(conf, driver))
         agent.start()
         thread = threading.Thread(target=agent.wait)
         thread.start()

@@ -13,8 +13,8 @@
 
 import fixtures
 
-from nova_shares.compute import access
 from nova_shares.compute import resync
+from nova_shares.conductor import access
 from nova_shares.tests.functional import cloud
 from nova_shares.tests.functional_manila import base
 

@@ -35,6 +35,7 @@ MAXIMUM = Version(2, 97)
 INTERNAL = {
     exception.NovaSharesError,
     exception.Conflict,
+    exception.StateUnavailable,
     exception.ForeignDatabase,
     exception.StepFailed,
 }

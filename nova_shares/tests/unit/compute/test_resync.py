@@ -42,12 +42,11 @@ class ResyncTest(testtools.TestCase):
         m = fixtures_db.new_mapping(status=mapping.INACTIVE)
         store, driver = mock.Mock(), mock.Mock()
         store.list_for_host.return_value = [m]
-        find_server = mock.Mock(
+        servers = mock.Mock()
+        servers.find = mock.Mock(
             side_effect=exception.ServerNotFound(server_id=m.instance_uuid)
         )
-        runs = resync.Resync(
-            "host", store, driver, mock.Mock(), find_server, 0, 0
-        )
+        runs = resync.Resync("host", store, driver, mock.Mock(), servers, 0, 0)
         for running, detached in (
             ({}, 0),
             ({m.instance_uuid: True}, 0),
@@ -65,11 +64,13 @@ class ResyncTest(testtools.TestCase):
         store.list_for_host.return_value = mappings
         driver.domains.return_value = {}
 
-        def find_server(server_id):
+        def find(server_id):
             asked.append(server_id)
             raise exception.ServiceUnavailable(service="compute", detail="")
 
-        runs = resync.Resync("host", store, driver, mock.Mock(), find_server)
+        servers = mock.Mock(find=find)
+
+        runs = resync.Resync("host", store, driver, mock.Mock(), servers)
         for count in (1, 2, 3):
             runs.run()
             self.assertEqual(count, len(asked))

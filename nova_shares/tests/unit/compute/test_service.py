@@ -49,7 +49,7 @@ class AgentTest(testtools.TestCase):
         with open(path, "w") as f:
             f.write(f"[DEFAULT]\nstate_path = {self.directory}\n")
         conf = nova_shares_conf.load(files=[path])
-        return service.Agent(conf, Database(database), None, self.driver, None)
+        return service.Agent(conf, self.driver, Database(database), None, None)
 
     def known(self):
         with open(self.file) as f:

@@ -18,9 +18,9 @@ from nova_shares.compute import work
 
 
 class WorkQueueTest(unittest.TestCase):
-    def _start(self, handle, **lanes):
-        queue = work.WorkQueue(handle, lanes or {"work": 4, "event": 1})
-        queue.start()
+    def _start(self, handle, **queues):
+        queue = work.WorkQueue(queues or {"work": 4, "event": 1})
+        queue.start(handle)
         self.addCleanup(queue.stop)
         return queue
 
@@ -32,16 +32,16 @@ class WorkQueueTest(unittest.TestCase):
 
     def test_handles_what_is_added(self):
         seen = []
-        queue = self._start(lambda uuid, lane: seen.append((uuid, lane)))
+        queue = self._start(lambda uuid, queue: seen.append((uuid, queue)))
         queue.add("a")
-        queue.add("b", lane=work.EVENT)
+        queue.add("b", queue=work.EVENT)
         self._wait(lambda: len(seen) == 2)
         self.assertEqual({("a", "work"), ("b", "event")}, set(seen))
 
     def test_one_thread_a_mapping_and_once_more_at_most(self):
         going, looks, gate = [], [], threading.Event()
 
-        def handle(uuid, lane):
+        def handle(uuid, queue):
             going.append(uuid)
             self.assertEqual(1, len(going))
             gate.wait(5)
@@ -53,7 +53,7 @@ class WorkQueueTest(unittest.TestCase):
         self._wait(lambda: going)
         for _ in range(10):
             queue.add("a")
-            queue.add("a", lane=work.EVENT)
+            queue.add("a", queue=work.EVENT)
         gate.set()
         self._wait(queue.is_idle)
         self.assertEqual(["a", "a"], looks)
@@ -61,7 +61,7 @@ class WorkQueueTest(unittest.TestCase):
     def test_looks_again_when_the_handler_says_so(self):
         looks = []
 
-        def handle(uuid, lane):
+        def handle(uuid, queue):
             looks.append(time.monotonic())
             return 0.05 if len(looks) < 3 else None
 
@@ -73,7 +73,7 @@ class WorkQueueTest(unittest.TestCase):
 
     def test_the_sooner_of_two_counts(self):
         seen = []
-        queue = self._start(lambda uuid, lane: seen.append(uuid))
+        queue = self._start(lambda uuid, queue: seen.append(uuid))
         queue.add("a", after=60)
         queue.add("a")
         self._wait(lambda: seen == ["a"])
@@ -85,9 +85,9 @@ class WorkQueueTest(unittest.TestCase):
         gate, seen = threading.Event(), []
         self.addCleanup(gate.set)
 
-        def handle(uuid, lane):
-            seen.append((uuid, lane))
-            if lane == work.WORK:
+        def handle(uuid, queue):
+            seen.append((uuid, queue))
+            if queue == work.WORK:
                 gate.wait(10)
 
         queue = self._start(handle)
@@ -95,7 +95,7 @@ class WorkQueueTest(unittest.TestCase):
         for blocker in blockers:
             queue.add(blocker)
         queue.add("a")
-        queue.add("a", lane=work.EVENT)
+        queue.add("a", queue=work.EVENT)
         # And does not fall behind again.
         queue.add("a")
         self._wait(lambda: ("a", work.EVENT) in seen)
@@ -107,21 +107,21 @@ class WorkQueueTest(unittest.TestCase):
         gate, seen = threading.Event(), []
         self.addCleanup(gate.set)
 
-        def handle(uuid, lane):
-            if lane == work.WORK:
+        def handle(uuid, queue):
+            if queue == work.WORK:
                 gate.wait(10)
             seen.append(uuid)
 
         queue = self._start(handle)
         for number in range(20):
             queue.add(f"slow-{number}")
-        queue.add("a", lane=work.EVENT)
+        queue.add("a", queue=work.EVENT)
         self._wait(lambda: seen == ["a"])
 
     def test_survives_a_handler_that_raises(self):
         seen = []
 
-        def handle(uuid, lane):
+        def handle(uuid, queue):
             if uuid == "bad":
                 raise ValueError("no good")
             seen.append(uuid)
@@ -136,7 +136,7 @@ class WorkQueueTest(unittest.TestCase):
         began, gate = threading.Event(), threading.Event()
         self.addCleanup(gate.set)
 
-        def handle(uuid, lane):
+        def handle(uuid, queue):
             began.set()
             gate.wait(10)
 
@@ -149,7 +149,7 @@ class WorkQueueTest(unittest.TestCase):
 
     def test_stop_takes_nothing_up(self):
         seen = []
-        queue = self._start(lambda uuid, lane: seen.append(uuid))
+        queue = self._start(lambda uuid, queue: seen.append(uuid))
         queue.stop()
         queue.add("a")
         time.sleep(0.05)

@@ -14,12 +14,12 @@
 import unittest
 
 from nova_shares import exception
-from nova_shares.compute import access
+from nova_shares import progress as m
 
 
 class ProgressTest(unittest.TestCase):
     def waits(self, count, **how):
-        progress = access.Progress(generation=1)
+        progress = m.Progress(generation=1)
         return [progress.next_wait(10, "", **how) for _ in range(count)]
 
     def test_from_50_ms_to_two_seconds(self):
@@ -31,7 +31,7 @@ class ProgressTest(unittest.TestCase):
         self.assertEqual([0.1, 0.1, 0.2], self.waits(3, at_least=0.1))
 
     def test_each_step_has_its_own_time(self):
-        progress = access.Progress(generation=1)
+        progress = m.Progress(generation=1)
         progress.next_wait(10, "")
         self.assertEqual(1, progress.waited())
         progress.step = "access"
@@ -39,7 +39,7 @@ class ProgressTest(unittest.TestCase):
         self.assertEqual(0.05, progress.next_wait(10, ""))
 
     def test_it_has_an_end(self):
-        progress = access.Progress(generation=1)
+        progress = m.Progress(generation=1)
         progress.next_wait(0, "Still denying")
         with self.assertRaises(exception.StepFailed) as failed:
             progress.next_wait(-1, "Still denying")

@@ -24,7 +24,6 @@ import contextlib
 from contextlib import AbstractContextManager
 import dataclasses
 import hashlib
-import time
 from typing import Callable
 from typing import Optional
 
@@ -37,6 +36,8 @@ from nova_shares.clients import lock_reason
 from nova_shares.clients import manila
 from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
+from nova_shares.progress import WAITS
+from nova_shares.progress import Progress
 from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
@@ -44,56 +45,11 @@ LOG = logging.getLogger(__name__)
 _ON_THE_WAY_OUT = ("queued_to_deny", "denying")
 #: What nobody else can do to a rule of ours.
 _LOCKED = {"delete", "show"}
-#: Seconds between looks; the last goes on.
-_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 #: The first wait where Manila has just been too slow for the shortest.
 _SLOWER_FIRST_WAIT = 0.1
 #: Nobody waits for a rule to be gone as for one to be active: a first look
 #: that mostly finds it gone saves a call.
 _FIRST_WAIT_FOR_DENY = 0.25
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a series of looks at one mapping has come.
-
-    It saves calls and bounds the waiting; that it is lost at a restart
-    costs nothing else.
-
-    :ivar generation: the mapping's, which the series is for
-    :ivar step: what is being done, for the fault
-    :ivar verify: whether the access rule is to be looked at in any case
-    :ivar made: the access rule that the series made or found
-    :ivar denied: the access rule that it has had taken away
-    """
-
-    generation: int
-    step: str = "look"
-    verify: bool = False
-    made: Optional[str] = None
-    denied: Optional[str] = None
-    waits: dict[str, tuple[float, int]] = dataclasses.field(
-        default_factory=dict
-    )
-
-    def waited(self) -> int:
-        """Tell how often this step has waited."""
-        return self.waits.get(self.step, (0.0, 0))[1]
-
-    def next_wait(
-        self, limit: float, what: str, at_least: float = _WAITS[0]
-    ) -> float:
-        """Tell how long to wait before the next look: longer each time.
-
-        :raises nova_shares.exception.StepFailed: after ``limit`` seconds of
-            waiting in this step
-        """
-        now = time.monotonic()
-        since, count = self.waits.get(self.step, (now, 0))
-        if now - since > limit:
-            raise exception.StepFailed(f"{what} after {limit:g} seconds.")
-        self.waits[self.step] = since, count + 1
-        return max(at_least, _WAITS[min(count, len(_WAITS) - 1)])
 
 
 class Access:
@@ -124,7 +80,7 @@ class Access:
         self._timeout = timeout
         self._locks = lockutils.Semaphores()
         self._database: Optional[str] = None
-        self._first_wait = _WAITS[0]
+        self._first_wait = WAITS[0]
 
     def grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         """Take one more step towards an active access rule.
@@ -160,7 +116,7 @@ class Access:
         is_active = rule.state == "active"
         if progress.waited() == 1:
             # What Manila takes today, for the next one: a look in vain less.
-            self._first_wait = _WAITS[0] if is_active else _SLOWER_FIRST_WAIT
+            self._first_wait = WAITS[0] if is_active else _SLOWER_FIRST_WAIT
         if is_active:
             return None
         return progress.next_wait(

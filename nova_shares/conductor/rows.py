@@ -1,0 +1,99 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The rows of a host, as its agent reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+from typing import Optional
+
+from oslo_db import exception as db_exc
+
+from nova_shares import exception
+from nova_shares.db import store as db_store
+from nova_shares.mapping import Capabilities
+from nova_shares.mapping import ShareMapping
+
+
+class Rows:
+    """Fills :class:`nova_shares.compute.ports.Rows` with the database.
+
+    Every method may raise :class:`nova_shares.exception.StateUnavailable`.
+    """
+
+    def __init__(self, store: db_store.Store) -> None:
+        self._store = store
+
+    def get(self, uuid: str) -> Optional[ShareMapping]:
+        with _translated():
+            return self._store.get(uuid)
+
+    def list_for_host(self, host: str) -> list[ShareMapping]:
+        with _translated():
+            return self._store.list_for_host(host)
+
+    def list_for_server(self, instance_uuid: str) -> list[ShareMapping]:
+        with _translated():
+            return self._store.list_for_server(instance_uuid)
+
+    def record_access(self, m: ShareMapping, access_id: str) -> ShareMapping:
+        with _translated():
+            return self._store.record_access(m, access_id)
+
+    def advance(self, m: ShareMapping, status: str) -> None:
+        with _translated():
+            self._store.advance(m, status)
+
+    def fail(
+        self,
+        m: ShareMapping,
+        step: str,
+        message: str,
+        next_try_after: Optional[float],
+    ) -> None:
+        with _translated():
+            self._store.fail(m, step, message, next_try_after)
+
+    def delete(self, m: ShareMapping) -> None:
+        with _translated():
+            self._store.delete(m)
+
+    def want_detached(self, uuid: str) -> None:
+        with _translated():
+            self._store.want_detached(uuid)
+
+    def database_id(self) -> str:
+        with _translated():
+            return self._store.database_id()
+
+    def claim_host(
+        self, host: str, boot_id: str, capabilities: Capabilities
+    ) -> None:
+        with _translated():
+            self._store.claim_host(host, boot_id, capabilities)
+
+    def heartbeat(
+        self, host: str, boot_id: str, capabilities: Capabilities
+    ) -> bool:
+        with _translated():
+            return self._store.heartbeat(host, boot_id, capabilities)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except db_exc.DBError as e:
+        raise exception.StateUnavailable(
+            service="database", detail=f"{type(e).__name__}: {e}"
+        ) from e
