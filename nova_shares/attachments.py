@@ -308,7 +308,7 @@ class Attachments:
 
     def _check_host(self, server: nova.Server) -> mapping.Agent:
         agent = self.store.agent(server.host) if server.host else None
-        if agent is None or agent.age > self._agent_down_time:
+        if agent is None or agent.is_down(self._agent_down_time):
             raise exception.HostNotAvailable()
         pages = server.extra_specs.get("hw:mem_page_size")
         shared_memory = agent.capabilities.file_backed_memory or (

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
-import datetime
 from typing import Optional
 
 from nova_shares import exception
@@ -280,22 +279,21 @@ class Audit:
                     yield _of(m, ELSEWHERE, f"server {server_id} is on {host}")
 
     def _stale(self, mappings: list[ShareMapping]) -> Iterator[Finding]:
-        now = datetime.datetime.now(datetime.timezone.utc)
         for m in mappings:
             since = m.updated_at or m.created_at
-            if m.status in _SETTLED or since is None:
+            if m.status in _SETTLED or since is None or m.read_at is None:
                 continue
             if m.status == mapping.ERROR:
                 # Each try that fails is a change: the first counts.
                 since = m.created_at or since
-            age = (now - since).total_seconds()
+            age = (m.read_at - since).total_seconds()
             if age > self._max_age:
                 why = f": {m.fault.step}: {m.fault.message}" if m.fault else ""
                 yield _of(m, STALE, f"{m.status} for {age:.0f} s{why}")
 
     def _silent(self) -> Iterator[Finding]:
         for agent in self._store.agents():
-            if agent.age > self._agent_down_time:
+            if agent.is_down(self._agent_down_time):
                 yield Finding(
                     SILENT,
                     agent.host,

@@ -105,6 +105,8 @@ class Fault:
     :ivar time: when, UTC
     :ivar attempts: how often in a row
     :ivar next_try: when the agent tries again by itself, UTC; None: never
+    :ivar due: whether that time had come, by the database's clock, when the
+        mapping was read
     """
 
     step: str
@@ -112,6 +114,7 @@ class Fault:
     time: datetime.datetime
     attempts: int = 1
     next_try: Optional[datetime.datetime] = None
+    due: bool = dataclasses.field(default=False, compare=False)
 
 
 class Attachment(NamedTuple):
@@ -138,6 +141,8 @@ class ShareMapping:
     :ivar wanted: ``attached`` or ``detached``
     :ivar generation: rises whenever ``wanted`` is written
     :ivar user_id, request_id: who asked for it, and in which request
+    :ivar read_at: when it was read, by the database's clock, which wrote its
+        other times
     """
 
     uuid: str
@@ -159,6 +164,9 @@ class ShareMapping:
     id: Optional[int] = None
     created_at: Optional[datetime.datetime] = None
     updated_at: Optional[datetime.datetime] = None
+    read_at: Optional[datetime.datetime] = dataclasses.field(
+        default=None, compare=False
+    )
 
 
 #: What can be shown to a user.
@@ -185,9 +193,21 @@ class Agent:
 
     :ivar boot_id: names one start of the agent; the newest start owns it
     :ivar age: seconds since the last heartbeat, by the database's clock
+    :ivar stopped: it has reported that it stops
     """
 
     host: str
     boot_id: str
     capabilities: Capabilities
     age: float
+    stopped: bool = False
+
+    def is_down(self, after: float) -> bool:
+        """Tell whether the agent has stopped or does not report any more.
+
+        A heartbeat of the future, by a clock that was put back, is no more
+        of a proof than one of the past.
+
+        :param after: seconds without a heartbeat
+        """
+        return self.stopped or abs(self.age) > after

@@ -33,15 +33,19 @@ class Progress:
     :ivar generation: of the mapping that it is for
     :ivar step: what is being done, for the fault
     :ivar verify: whether the access rule is looked at in any case
+    :ivar located: whether Nova has said that the server is on this host
     :ivar made: the access rule that was made or found
+    :ivar busy: how often another mapping held what it needs
     :ivar denied: the access rule that was revoked
     """
 
     generation: int
     step: str = "reconcile"
     verify: bool = False
+    located: bool = False
     made: Optional[str] = None
     denied: Optional[str] = None
+    busy: int = 0
     waits: dict[str, tuple[float, int]] = dataclasses.field(
         default_factory=dict
     )
@@ -49,6 +53,11 @@ class Progress:
     def waited(self) -> int:
         """Tell how often this step has waited."""
         return self.waits.get(self.step, (0.0, 0))[1]
+
+    def busy_wait(self) -> float:
+        """Tell how long to wait for what another mapping holds."""
+        self.busy += 1
+        return min(0.05 * 2.0 ** min(self.busy, 10), 1.0)
 
     def next_wait(
         self, limit: float, what: str, at_least: float = WAITS[0]

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Hints to the agent of a host: "look at this mapping".
+"""RPC to the agent of a host: "reconcile this mapping".
 
-A message carries a mapping's uuid and nothing else; the database is the
-truth. A hint may be lost, repeated or late: it changes the time a change
-takes, never its outcome. The exchange is our own, whatever Nova's is.
+A message carries a mapping's uuid and generation; the database is the truth.
+A message may be lost, repeated or late: that changes the time a change takes,
+never its outcome. The exchange is our own, whatever Nova's is.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ LOG = logging.getLogger(__name__)
 
 EXCHANGE = "nova_shares"
 TOPIC = "nova_shares_agent"
-#: 1.0: reconcile(mapping_uuid)
+#: 1.0: reconcile(mapping_uuid, generation)
 VERSION = "1.0"
 
 #: oslo.messaging reads these from the ConfigOpts of a transport, but
 #: registers them on the global one only.
 _FORGOTTEN = ("metrics", "tracing")
-#: Hints that wait for the broker; those above are dropped, resync finds
+#: Messages that wait for the broker; those above are dropped, resync finds
 #: their mappings.
 _WAITING = 1000
 #: The connection may be of before the broker was restarted: then the first
@@ -87,10 +87,10 @@ def get_transport(conf: cfg.ConfigOpts) -> oslo_messaging.transport.Transport:
 
 
 class AgentAPI:
-    """Casts hints, off the caller's thread.
+    """Casts to agents, off the caller's thread.
 
-    Nothing is made before the first hint, so that it can be built before a
-    process forks. When the broker is down a hint is logged and dropped.
+    Nothing is made before the first message, so that it can be built before a
+    process forks. When the broker is down a message is logged and dropped.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -108,7 +108,7 @@ class AgentAPI:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._run, name="hints", daemon=True
+                    target=self._run, name="agent-api", daemon=True
                 )
                 self._thread.start()
         try:
@@ -135,7 +135,10 @@ class AgentAPI:
                 try:
                     client = client or get_client(self._conf)
                     client.prepare(server=mapping.host).cast(
-                        caller, "reconcile", mapping_uuid=mapping.uuid
+                        caller,
+                        "reconcile",
+                        mapping_uuid=mapping.uuid,
+                        generation=mapping.generation,
                     )
                     LOG.debug(
                         "Told %s of mapping %s", mapping.host, mapping.uuid
@@ -171,21 +174,25 @@ class _Endpoint:
 
     target = oslo_messaging.Target(version=VERSION)
 
-    def __init__(self, reconcile: Callable[[str], None]) -> None:
+    def __init__(self, reconcile: Callable[[str, int], None]) -> None:
         self._reconcile = reconcile
 
     def reconcile(
-        self, ctxt: context.RequestContext, mapping_uuid: str
+        self,
+        ctxt: context.RequestContext,
+        mapping_uuid: str,
+        generation: int = 0,
     ) -> None:
-        self._reconcile(mapping_uuid)
+        self._reconcile(mapping_uuid, generation)
 
 
 def get_server(
-    conf: cfg.ConfigOpts, host: str, reconcile: Callable[[str], None]
+    conf: cfg.ConfigOpts, host: str, reconcile: Callable[[str, int], None]
 ) -> oslo_messaging.MessageHandlingServer:
     """Make the server of a host's agent.
 
-    :param reconcile: called with a mapping's uuid; must not block
+    :param reconcile: called with a mapping's uuid and the generation that it
+        has come to at least; must not block
     """
     return oslo_messaging.get_rpc_server(
         get_transport(conf),

@@ -79,21 +79,24 @@ def _database(conf: cfg.ConfigOpts) -> str:
 
 
 def _broker(conf: cfg.ConfigOpts) -> str:
-    """Send a hint to ourselves, by a queue that no agent has."""
+    """Send a message to this process, by a queue that no agent has."""
     host, wanted = f"{conf.host}.check", uuidutils.generate_uuid()
     heard = threading.Event()
 
-    def look(uuid: str) -> None:
+    def reconcile(uuid: str, generation: int) -> None:
         if uuid == wanted:
             heard.set()
 
-    server = rpc.get_server(conf, host, look)
+    server = rpc.get_server(conf, host, reconcile)
     _within(server.start)
     client = rpc.get_client(conf).prepare(server=host)
     try:
         _within(
             lambda: client.cast(
-                context.RequestContext(), "reconcile", mapping_uuid=wanted
+                context.RequestContext(),
+                "reconcile",
+                mapping_uuid=wanted,
+                generation=1,
             )
         )
         if not heard.wait(_LIMIT):

@@ -28,6 +28,7 @@ from nova_shares import context
 from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.compute import ports
+from nova_shares.compute import rereads
 from nova_shares.compute import work
 from nova_shares.mapping import ShareMapping
 from nova_shares.progress import Progress
@@ -35,9 +36,9 @@ from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
 
-#: Looks for a row that is not there yet, 0.1 s apart and then twice as
-#: long each time: a replicated database may lag behind the message.
-_LOOKS_FOR_ROW = 4
+#: The step of a mapping whose server is on another host: only resync, which
+#: asks Nova, reconciles it again.
+MOVED = "server"
 #: Seconds until a database that fails is tried again.
 _DATABASE_RETRY = 5.0
 #: What a server's key in the queue begins with; a mapping's is its uuid.
@@ -47,8 +48,10 @@ _VERIFY = "verify:"
 
 
 class Manager:
-    """Drives the mappings of one host.
+    """Reconciles the mappings of one host.
 
+    :param file_server_limit: how many mappings of one file server are mounted
+        or unmounted at the same time
     :param retry_interval: seconds until a failed step is tried again,
         doubled with each failure up to ``retry_interval_max``
     :param unplug_timeout: seconds that a guest has to give a device back
@@ -60,7 +63,9 @@ class Manager:
         rows: ports.Rows,
         driver: virt_driver.Driver,
         access: ports.Access,
+        servers: ports.Servers,
         work_queue: work.WorkQueue,
+        file_server_limit: int = 2,
         retry_interval: float = 5,
         retry_interval_max: float = 300,
         unplug_timeout: float = 30,
@@ -69,48 +74,54 @@ class Manager:
         self._rows = rows
         self._driver = driver
         self._access = access
+        self._servers = servers
         self._retry_interval = retry_interval
         self._retry_interval_max = retry_interval_max
         self._unplug_timeout = unplug_timeout
         self._progress: dict[str, Progress] = {}
-        self._missing: dict[str, int] = {}
+        self._rereads = rereads.Rereads()
+        self._file_servers = work.Slots(file_server_limit)
         self._to_verify: set[str] = set()
         self._work = work_queue
 
-    def reconcile(self, uuid: str, verify: bool = False) -> None:
-        """Have a mapping looked at.
+    def reconcile(
+        self, uuid: str, generation: int = 0, verify: bool = False
+    ) -> None:
+        """Have a mapping reconciled.
 
-        :param verify: look at its access rule too, even if all seems well
+        :param generation: the mapping has come to at least this one
+        :param verify: its access rule too, even if all seems well
         """
+        self._rereads.expect(uuid, generation)
         self._add(_VERIFY + uuid if verify else uuid)
 
     def server_changed(self, instance_uuid: str) -> None:
-        """Have a server's mappings looked at: its guest has changed."""
+        """Have a server's mappings reconciled: its guest has changed."""
         self._add(_SERVER + instance_uuid, work.EVENT)
 
     def handle(self, key: str, queue: str) -> Optional[float]:
-        """Look at what the queue hands out: a mapping or a server."""
+        """Reconcile what the queue hands out: a mapping or a server."""
         try:
             if key.startswith(_SERVER):
-                self._look_at_server(key[len(_SERVER) :])
+                self._reconcile_server(key[len(_SERVER) :])
             elif key.startswith(_VERIFY):
                 self._verify(key[len(_VERIFY) :])
             else:
-                return self.drive(key, queue)
+                return self._reconcile(key, queue)
         except exception.StateUnavailable as e:
             LOG.warning("%s: database error, retrying: %s", key, e)
             return _DATABASE_RETRY
         return None
 
-    def _look_at_server(self, instance_uuid: str) -> None:
+    def _reconcile_server(self, instance_uuid: str) -> None:
         for m in self._rows.list_for_server(instance_uuid):
             if m.host == self._host:
                 self._add(m.uuid, work.EVENT)
 
     def _verify(self, uuid: str) -> None:
-        """See whether Manila still lets us in; have it mended if not.
+        """Check that Manila still grants access; reconcile if it does not.
 
-        This is no part of a drive: a guest that starts meanwhile must not
+        It is apart from the rest: a guest that starts meanwhile must not
         wait for a slow Manila.
         """
         m = self._rows.get(uuid)
@@ -118,6 +129,9 @@ class Manager:
             return
         context.act_for(m.request_id, m.user_id, m.project_id)
         try:
+            if m.status == mapping.ERROR:
+                # Resync knows whether it is retried.
+                return
             if _is_settled(m):
                 if self._access.is_granted(m):
                     return
@@ -127,7 +141,7 @@ class Manager:
             return
         self._add(uuid)
 
-    def drive(self, uuid: str, queue: str) -> Optional[float]:
+    def _reconcile(self, uuid: str, queue: str) -> Optional[float]:
         """Take a mapping as far as it gets without waiting.
 
         Whatever happens, the mapping is left in a state that heals; nothing
@@ -139,30 +153,25 @@ class Manager:
         """
         try:
             m = self._rows.get(uuid)
-            if m is None:
-                return self._look_again_for(uuid)
-            self._missing.pop(uuid, None)
+            again = self._rereads.after(uuid, m)
+            if m is None or again is not None:
+                self._progress.pop(uuid, None)
+                return again
             if m.host != self._host:
                 return None
             # Logs, Manila's too, name the request that it is for.
             context.act_for(m.request_id, m.user_id, m.project_id)
-            return self._drive(m, queue)
+            again = self._step(m, queue)
+            self._rereads.settled(uuid)
+            return again
         except exception.Conflict:
             LOG.debug("Mapping %s changed meanwhile", uuid)
-            return 0.0
+            return self._rereads.conflict(uuid)
         except exception.StateUnavailable as e:
             LOG.warning("Mapping %s: database error, retrying: %s", uuid, e)
             return _DATABASE_RETRY
 
-    def _look_again_for(self, uuid: str) -> Optional[float]:
-        self._progress.pop(uuid, None)
-        looks = self._missing.pop(uuid, 0)
-        if looks >= _LOOKS_FOR_ROW:
-            return None
-        self._missing[uuid] = looks + 1
-        return 0.1 * 2.0**looks
-
-    def _drive(self, m: ShareMapping, queue: str) -> Optional[float]:
+    def _step(self, m: ShareMapping, queue: str) -> Optional[float]:
         progress = self._progress.get(m.uuid)
         if progress is None or progress.generation != m.generation:
             progress = Progress(m.generation)
@@ -182,6 +191,8 @@ class Manager:
                 again = self._detach(m, progress)
         except (exception.Conflict, exception.StateUnavailable):
             raise
+        except work.Busy:
+            return progress.busy_wait()
         except Exception as e:
             self._progress.pop(m.uuid, None)
             if progress.verify and isinstance(e, exception.ServiceUnavailable):
@@ -196,11 +207,12 @@ class Manager:
     def _attach(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         if _needs_manila(m, progress):
             progress.step = "access"
+            self._check_host(m, progress)
             again = self._access.grant(m, progress)
             if progress.made not in (None, m.access_id):
                 if m.access_id is not None and m.share_proto != "NFS":
-                    # With its rule the client was let out. Before the new
-                    # one is recorded: who fails here must come here again.
+                    # With its rule the client lost its access. Before the
+                    # new one is recorded: who fails here must come here again.
                     wait = self._take_away(m, progress)
                     if wait is not None:
                         return wait
@@ -225,9 +237,31 @@ class Manager:
             # A start from the saved image fails without the mount.
             self._mount(m, progress)
         else:
-            progress.step = "unmount"
-            self._driver.unmount(m)
+            self._unmount(m, progress)
         return self._settle(m, mapping.INACTIVE)
+
+    def _check_host(self, m: ShareMapping, progress: Progress) -> None:
+        """Make sure that a server is on this host before access is granted.
+
+        It may have moved since the API looked: no check of the API before
+        its insert could prevent that.
+
+        :raises nova_shares.exception.StepFailed: it is elsewhere
+        """
+        if progress.located:
+            return
+        try:
+            host = self._servers.find(m.instance_uuid).host
+        except exception.ServerNotFound:
+            raise exception.StepFailed("Nova has no such server.") from None
+        if host is None:
+            raise exception.StepFailed("The server is on no host.")
+        if host != self._host:
+            progress.step = MOVED
+            raise exception.StepFailed(
+                f"The server is on host {host} now.", retry=False
+            )
+        progress.located = True
 
     def _needs_key(self, m: ShareMapping) -> bool:
         """Tell whether a mount comes next for which Manila has the key."""
@@ -246,7 +280,14 @@ class Manager:
             progress.step = "mount"
             if m.fault and m.fault.step == "mount":
                 m = self._access.relocated(m)
-            self._driver.mount(m, self._access.identity(m))
+            identity = self._access.identity(m)
+            with self._file_servers.take(_file_server(m)):
+                self._driver.mount(m, identity)
+
+    def _unmount(self, m: ShareMapping, progress: Progress) -> None:
+        progress.step = "unmount"
+        with self._file_servers.take(_file_server(m)):
+            self._driver.unmount(m)
 
     def _settle(self, m: ShareMapping, status: str) -> Optional[float]:
         if m.status != status:
@@ -266,8 +307,7 @@ class Manager:
                     self._unplug_timeout,
                     "The guest has not given the device back",
                 )
-        progress.step = "unmount"
-        self._driver.unmount(m)
+        self._unmount(m, progress)
         if self._driver.is_mounted(m):
             raise exception.StepFailed("The share is still mounted.")
         return None
@@ -314,6 +354,10 @@ class Manager:
 
     def _add(self, uuid: str, queue: str = work.WORK) -> None:
         self._work.add(uuid, queue=queue)
+
+
+def _file_server(m: ShareMapping) -> str:
+    return m.export_location.partition(":/")[0]
 
 
 def _needs_manila(m: ShareMapping, progress: Progress) -> bool:

@@ -74,9 +74,16 @@ class Rows(Protocol):
         """Make this start of the agent the owner of the host."""
 
     def heartbeat(
-        self, host: str, boot_id: str, capabilities: Capabilities
+        self,
+        host: str,
+        boot_id: str,
+        capabilities: Capabilities,
+        stopped: bool = False,
     ) -> bool:
-        """Report that the agent is up; False: it no longer owns the host."""
+        """Report that the agent is up, or that it stops.
+
+        :returns: False: it no longer owns the host
+        """
 
 
 class Access(Protocol):

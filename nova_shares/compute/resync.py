@@ -10,16 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Finds every mapping of the host that is not where it should be.
+"""Finds every mapping of the host that is out of sync.
 
 Messages may be lost, agents may be killed, servers may be deleted or moved
-past us: what is true is found out here, at start, from time to time and
-after an outage.
+without the API of nova_shares: a resync finds out what is true, at start,
+from time to time and after an outage.
 """
 
 from __future__ import annotations
 
-import datetime
 import random
 import time
 from typing import Optional
@@ -30,12 +29,12 @@ from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.compute import manager as compute_manager
 from nova_shares.compute import ports
+from nova_shares.compute.manager import MOVED
 from nova_shares.mapping import ShareMapping
 from nova_shares.virt import driver as virt_driver
 
 LOG = logging.getLogger(__name__)
 
-_MOVED = "server"
 #: Seconds in one run after which a Nova that fails is asked no more.
 _LONGEST_CHECK = 10.0
 #: How many mounts of no mapping are undone without asking anybody.
@@ -45,7 +44,7 @@ _RUNS_TO_VERIFY_ALL = 10
 
 
 class Resync:
-    """One look over all mappings of a host at a time.
+    """Looks at all mappings of a host.
 
     :param servers: tells where servers are
     :param server_check_interval: seconds after which Nova is asked again
@@ -76,7 +75,7 @@ class Resync:
         self._verified: dict[str, float] = {}
 
     def run(self, all_errors: bool = False) -> None:
-        """Have each mapping that is astray looked at.
+        """Have each mapping that is out of sync reconciled.
 
         :param all_errors: those too whose next try is not due
         :raises Exception: when the database or the hypervisor fails
@@ -93,30 +92,34 @@ class Resync:
                 if m.status == mapping.ACTIVE and domains.get(m.instance_uuid)
             ]
         )
-        astray = [
+        out_of_sync = [
             m
             for m in mappings
-            if self._is_astray(m, domains, working, all_errors)
+            if self._is_out_of_sync(m, domains, working, all_errors)
         ]
-        LOG.debug("Resync: %d of %d astray", len(astray), len(mappings))
-        for m in astray:
+        LOG.debug(
+            "Resync: %d of %d mappings are out of sync",
+            len(out_of_sync),
+            len(mappings),
+        )
+        for m in out_of_sync:
             self._manager.reconcile(m.uuid)
-        self._verify(mappings, {m.uuid for m in astray}, all_errors)
+        self._verify(mappings, {m.uuid for m in out_of_sync}, all_errors)
         self._check_servers(mappings, domains)
         self._remove_leftovers(mounted - {m.uuid for m in mappings})
 
     def _verify(
-        self, mappings: list[ShareMapping], astray: set[str], every: bool
+        self, mappings: list[ShareMapping], out_of_sync: set[str], every: bool
     ) -> None:
-        """Have it seen whether Manila still lets us in, in turn.
+        """Have the access rules of mappings verified, in turn.
 
-        :param astray: those that are looked at anyway
+        :param out_of_sync: those that are looked at anyway
         :param every: do so for all that are attached
         """
         attached = [
             m
             for m in mappings
-            if m.uuid not in astray
+            if m.uuid not in out_of_sync
             and m.wanted == mapping.ATTACHED
             # One that is to be tried again looks at its rule then; one that
             # is not must not be driven.
@@ -154,7 +157,7 @@ class Resync:
             else:
                 LOG.info("Stale mount %s removed", uuid)
 
-    def _is_astray(
+    def _is_out_of_sync(
         self,
         m: ShareMapping,
         domains: dict[str, bool],
@@ -162,7 +165,10 @@ class Resync:
         all_errors: bool,
     ) -> bool:
         if m.status == mapping.ERROR:
-            return all_errors or _is_due(m)
+            if _has_moved(m):
+                # Only Nova's word that it is back brings it back.
+                return False
+            return all_errors or (m.fault is not None and m.fault.due)
         if m.wanted == mapping.DETACHED or m.status == mapping.ATTACHING:
             return True
         if domains.get(m.instance_uuid):
@@ -187,7 +193,11 @@ class Resync:
             self._checked.setdefault(server_id, began - ago)
         for server_id in sorted(servers, key=self._checked.__getitem__):
             checked = self._checked[server_id]
-            if server_id in domains and began - checked < self._check_interval:
+            if (
+                server_id in domains
+                and began - checked < self._check_interval
+                and not any(map(_has_moved, servers[server_id]))
+            ):
                 continue
             self._checked[server_id] = time.monotonic()
             try:
@@ -223,9 +233,12 @@ class Resync:
                 self._is_gone(server_id, mappings)
             return
         self._gone_since.pop(server_id, None)
-        if server.host is not None and server.host != self._host:
-            for m in mappings:
-                self._has_moved(m, server.host)
+        host = server.host
+        for m in mappings:
+            if host is not None and host != self._host:
+                self._record_move(m, host)
+            elif _has_moved(m):
+                self._manager.reconcile(m.uuid)
 
     def _is_gone(self, server_id: str, mappings: list[ShareMapping]) -> None:
         now = time.monotonic()
@@ -242,21 +255,18 @@ class Resync:
                 self._rows.want_detached(m.uuid)
                 self._manager.reconcile(m.uuid)
 
-    def _has_moved(self, m: ShareMapping, host: str) -> None:
-        if m.wanted == mapping.DETACHED or (
-            m.fault and m.fault.step == _MOVED
-        ):
+    def _record_move(self, m: ShareMapping, host: str) -> None:
+        if m.wanted == mapping.DETACHED or _has_moved(m):
             return
         LOG.warning("Server %s has moved to %s", m.instance_uuid, host)
         try:
             self._rows.fail(
-                m, _MOVED, f"The server is on host {host} now.", None
+                m, MOVED, f"The server is on host {host} now.", None
             )
         except exception.Conflict:
             LOG.debug("Mapping %s changed meanwhile", m.uuid)
 
 
-def _is_due(m: ShareMapping) -> bool:
-    if m.fault is None or m.fault.next_try is None:
-        return False
-    return m.fault.next_try <= datetime.datetime.now(datetime.timezone.utc)
+def _has_moved(m: ShareMapping) -> bool:
+    """Tell whether a mapping is in error since its server is elsewhere."""
+    return m.fault is not None and m.fault.step == MOVED

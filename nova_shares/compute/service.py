@@ -15,12 +15,12 @@
 =============  =========================================================
 thread         does
 =============  =========================================================
-rpc            takes hints from the broker
-work-N         drives mappings, may wait for Manila
-event-N        drives mappings whose guest has just started or stopped
+rpc            receives messages from the broker
+work-N         reconciles mappings, may wait for Manila
+event-N        reconciles mappings whose guest has just started or stopped
 domains        the driver's: hears of guests that start and stop
 heartbeat      tells the database that we live, and what we can do
-resync         finds what is astray
+resync         finds what is out of sync
 =============  =========================================================
 """
 
@@ -97,7 +97,12 @@ class Agent:
             rows,
             driver,
             access,
+            servers,
             self.queue,
+            # A dead file server leaves threads to the others.
+            file_server_limit=max(
+                1, min(options.workers, options.event_workers) // 2
+            ),
             retry_interval=options.retry_interval,
             retry_interval_max=options.retry_interval_max,
         )
@@ -147,6 +152,11 @@ class Agent:
         self._stopping.set()
         self._resync_now.set()
         has_ended = self.queue.stop()
+        for thread in self._threads:
+            # A heartbeat under way would take the report back.
+            if thread.name == "heartbeat":
+                thread.join(5)
+        self._report_stop()
         if self._server is not None:
             # Blocks while it dials a broker that is away.
             stopper = threading.Thread(
@@ -164,6 +174,17 @@ class Agent:
             self._lock.release()
         LOG.info("Agent of %s has stopped", self._host)
         return self.failure
+
+    def _report_stop(self) -> None:
+        """Have the host count as one without an agent from now on."""
+        if self.failure is not None:
+            return
+        try:
+            self._rows.heartbeat(
+                self._host, self._boot_id, self._driver.capabilities(), True
+            )
+        except Exception as e:
+            LOG.warning("Cannot report that the agent stops: %s", e)
 
     def _take_lock(self) -> None:
         path = os.path.join(self._conf.state_path, f"agent-{self._host}.lock")
@@ -228,7 +249,7 @@ class Agent:
                 self._give_up("A newer agent has taken the host over.")
                 return
             if missed:
-                # Hints may have been lost too.
+                # Messages may have been lost too.
                 missed = False
                 self._resync_now.set()
 

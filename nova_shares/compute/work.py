@@ -18,6 +18,9 @@ more, not twice: what is queued is "look at it", not what to do.
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Iterator
+import contextlib
 import dataclasses
 import threading
 import time
@@ -36,6 +39,39 @@ EVENT = "event"
 #: Looks at a mapping, in a queue; returns the seconds until it wants to look
 #: again, None: not before somebody adds it.
 Handler = Callable[[str, str], Optional[float]]
+
+
+class Busy(Exception):
+    """All threads that a key may hold are taken."""
+
+
+class Slots:
+    """Limits how many threads one key holds; nobody waits for a slot.
+
+    :param limit: for each key
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._taken: collections.Counter[str] = collections.Counter()
+
+    @contextlib.contextmanager
+    def take(self, key: str) -> Iterator[None]:
+        """Hold a slot of a key.
+
+        :raises Busy: if there is none
+        """
+        with self._lock:
+            if self._taken[key] >= self._limit:
+                raise Busy()
+            self._taken[key] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[key] -= 1
+                self._taken += collections.Counter()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,7 +57,7 @@ def local(
         store,
         driver.is_mounted,
         host=conf.host,
-        share_ip=conf.compute.share_ip or conf.my_ip,
+        address=conf.compute.my_shared_fs_storage_ip or conf.my_ip,
         timeout=conf.manila.share_apply_policy_timeout,
     )
     return Local(conductor_rows.Rows(store), access, nova.rest_servers(conf))

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Letting a host in to a share at Manila, and out again.
+"""Grants and revokes the access of a host to a share in Manila.
 
 An NFS share is open to a host's address: one access rule serves all servers
 of the host. A CephFS share is open to an identity of its own for each
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
-from contextlib import AbstractContextManager
 import dataclasses
 import hashlib
 from typing import Callable
@@ -47,6 +46,8 @@ _ON_THE_WAY_OUT = ("queued_to_deny", "denying")
 _LOCKED = {"delete", "show"}
 #: The first wait where Manila has just been too slow for the shortest.
 _SLOWER_FIRST_WAIT = 0.1
+#: What the fault of a wait that has run out begins with.
+_STILL = "The access rule is still"
 #: Nobody waits for a rule to be gone as for one to be active: a first look
 #: that mostly finds it gone saves a call.
 _FIRST_WAIT_FOR_DENY = 0.25
@@ -69,14 +70,14 @@ class Access:
         store: db_store.Store,
         is_mounted: Callable[[ShareMapping], bool],
         host: str,
-        share_ip: str,
+        address: str,
         timeout: float,
     ) -> None:
         self._shares = shares
         self._store = store
         self._is_mounted = is_mounted
         self._host = host
-        self._share_ip = share_ip
+        self._address = address
         self._timeout = timeout
         self._locks = lockutils.Semaphores()
         self._database: Optional[str] = None
@@ -89,12 +90,14 @@ class Access:
             active
         :raises nova_shares.exception.StepFailed: when it can't be had
         """
-        with self._lock(m), _explained():
+        with self._held(m) as held, _explained():
+            if not held:
+                return progress.busy_wait()
             try:
                 return self._grant(m, progress)
             except exception.ShareNotFound:
                 raise exception.StepFailed(
-                    "Manila has no such share any more."
+                    "Manila does not find the share."
                 ) from None
 
     def _grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
@@ -104,12 +107,27 @@ class Access:
             rule = self._make(m, progress)
         if rule.state == "error":
             return self._remake(m, rule, progress)
+        if self._is_stuck(m, rule, progress):
+            # Manila has forgotten it, as after an outage of its broker. A
+            # deny has Manila look at it again.
+            LOG.warning(
+                "Mapping %s: access rule %s is still %s, denying it",
+                m.uuid,
+                rule.id,
+                rule.state,
+            )
+            self._shares.deny(m.share_id, rule.id)
+            progress.made, progress.denied = None, rule.id
+            return progress.next_wait(
+                self._timeout, "The stuck access rule is not gone"
+            )
         if rule.state in _ON_THE_WAY_OUT:
             progress.made = None
         elif rule.access_level != m.access_level:
             raise exception.StepFailed(
-                f"Manila lets this host in with level {rule.access_level}, "
-                f"not {m.access_level}: its access rule {rule.id} was changed."
+                f"The access rule {rule.id} of this host has the level "
+                f"{rule.access_level} instead of {m.access_level}. It was "
+                "changed in Manila."
             )
         else:
             progress.made = rule.id
@@ -121,8 +139,27 @@ class Access:
             return None
         return progress.next_wait(
             self._timeout,
-            f"The access rule is still {rule.state}",
+            f"{_STILL} {rule.state}",
             at_least=self._first_wait,
+        )
+
+    def _is_stuck(
+        self, m: ShareMapping, rule: manila.AccessRule, progress: Progress
+    ) -> bool:
+        """Tell whether the try before waited in vain for the same rule.
+
+        One that another mapping has been let in by stays as it is.
+        """
+        return (
+            rule.state != "active"
+            and rule.id == m.access_id
+            and m.fault is not None
+            and m.fault.message.startswith(_STILL)
+            and progress.denied is None
+            and not any(
+                other.status in (mapping.INACTIVE, mapping.ACTIVE)
+                for other in self.needed_by(m)
+            )
         )
 
     def is_granted(self, m: ShareMapping) -> bool:
@@ -178,8 +215,9 @@ class Access:
         """
         if not rule.ours or rule.access_level != m.access_level:
             raise exception.StepFailed(
-                f"Manila has an access rule {rule.id} for this host that is "
-                f"not ours, of level {rule.access_level}: it is in the way."
+                f"The access rule {rule.id} of this host, of level "
+                f"{rule.access_level}, was not made by nova_shares. Delete "
+                "it in Manila."
             )
         if rule.state not in _ON_THE_WAY_OUT and not self._is_locked(rule):
             # We or Manila ended between the rule and its locks.
@@ -213,7 +251,9 @@ class Access:
         :returns: seconds until the next look; None: it is done
         :raises nova_shares.exception.StepFailed: when it can't be
         """
-        with self._lock(m):
+        with self._held(m) as held:
+            if not held:
+                return progress.busy_wait()
             if self.needed_by(m):
                 return None
             try:
@@ -242,11 +282,9 @@ class Access:
             return None
         if left.state == "error":
             raise exception.StepFailed(
-                f"Manila could not take the access rule {left.id} away."
+                f"Manila could not revoke the access rule {left.id}."
             )
-        return progress.next_wait(
-            self._timeout, f"The access rule is still {left.state}"
-        )
+        return progress.next_wait(self._timeout, f"{_STILL} {left.state}")
 
     def needed_by(self, m: ShareMapping) -> list[ShareMapping]:
         """List the other mappings of this host that need the rule of one."""
@@ -282,7 +320,7 @@ class Access:
             places = self._shares.export_locations(m.share_id)
         except exception.ShareNotFound:
             raise exception.StepFailed(
-                "Manila has no such share any more."
+                "Manila does not find the share."
             ) from None
         if not places or m.export_location in places:
             return m
@@ -300,15 +338,25 @@ class Access:
 
     def _who(self, m: ShareMapping) -> tuple[str, str]:
         if m.share_proto == "NFS":
-            return "ip", self._share_ip
+            return "ip", self._address
         # Manila refuses a dot, which a host's name may have.
         host = hashlib.sha256(self._host.encode()).hexdigest()[:12]
         return "cephx", f"nova-shares-{host}-{m.uuid}"
 
-    def _lock(self, m: ShareMapping) -> AbstractContextManager[object]:
-        return lockutils.lock(
-            f"share-{m.share_id}", semaphores=self._locks, do_log=False
-        )
+    @contextlib.contextmanager
+    def _held(self, m: ShareMapping) -> Iterator[bool]:
+        """Hold the lock of a share; False: another thread does.
+
+        Nobody waits for it: many mappings of one share must not hold all
+        threads of the agent.
+        """
+        lock = self._locks.get(m.share_id)
+        held = lock.acquire(blocking=False)
+        try:
+            yield held
+        finally:
+            if held:
+                lock.release()
 
 
 @contextlib.contextmanager

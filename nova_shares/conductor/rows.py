@@ -83,10 +83,14 @@ class Rows:
             self._store.claim_host(host, boot_id, capabilities)
 
     def heartbeat(
-        self, host: str, boot_id: str, capabilities: Capabilities
+        self,
+        host: str,
+        boot_id: str,
+        capabilities: Capabilities,
+        stopped: bool = False,
     ) -> bool:
         with _translated():
-            return self._store.heartbeat(host, boot_id, capabilities)
+            return self._store.heartbeat(host, boot_id, capabilities, stopped)
 
 
 @contextlib.contextmanager

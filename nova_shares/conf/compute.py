@@ -35,8 +35,9 @@ With ``virt_driver = fake``, the socket of a fake hypervisor in another
 process, so that its guests outlive the agent. For tests only.
 """,
     ),
-    cfg.StrOpt(
-        "share_ip",
+    cfg.IPOpt(
+        "my_shared_fs_storage_ip",
+        deprecated_name="share_ip",
         help="""
 The address from which this host reaches NFS servers. Manila grants this
 address access to the shares of servers on this host. Defaults to ``my_ip``.

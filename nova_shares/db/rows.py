@@ -40,9 +40,18 @@ _PLAIN = tuple(
     if column.name not in _APART
 )
 #: What a row is selected as for :func:`to_mapping`.
-COLUMNS = [models.share_mappings.c[name] for name in (*_PLAIN, *_APART)]
+COLUMNS = [
+    *(models.share_mappings.c[name] for name in (*_PLAIN, *_APART)),
+    # By the clock that wrote the times: hosts disagree about them.
+    (models.share_mappings.c.next_try <= models.utcnow()).label("due"),
+    models.utcnow().label("now"),
+]
 #: What a row is selected as for a :class:`nova_shares.mapping.Attachment`.
 ATTACHMENT = [models.share_mappings.c[name] for name in m.Attachment._fields]
+
+
+#: In what an agent reports: that it has stopped.
+_STOPPED = "stopped"
 
 
 def to_mapping(row: Any) -> m.ShareMapping:
@@ -50,6 +59,7 @@ def to_mapping(row: Any) -> m.ShareMapping:
         fault=_to_fault(row) if row.fault_step is not None else None,
         created_at=_aware(row.created_at),
         updated_at=_aware(row.updated_at),
+        read_at=_aware(row.now),
         # The names are those of the first columns: the faults' are cut off.
         **dict(zip(_PLAIN, row)),
     )
@@ -62,6 +72,7 @@ def _to_fault(row: Any) -> m.Fault:
         time=row.fault_at.replace(tzinfo=datetime.timezone.utc),
         attempts=row.attempts,
         next_try=_aware(row.next_try),
+        due=bool(row.due),
     )
 
 
@@ -98,6 +109,7 @@ def to_agent(row: Any) -> m.Agent:
         host=row.host,
         boot_id=row.boot_id,
         capabilities=_to_capabilities(row.capabilities),
+        stopped=bool(json.loads(row.capabilities).get(_STOPPED)),
         age=(row.now - row.last_heartbeat).total_seconds(),
     )
 
@@ -111,5 +123,9 @@ def _to_capabilities(text: str) -> m.Capabilities:
     return m.Capabilities(**told)
 
 
-def from_capabilities(capabilities: m.Capabilities) -> str:
-    return json.dumps(dataclasses.asdict(capabilities))
+def from_capabilities(
+    capabilities: m.Capabilities, stopped: bool = False
+) -> str:
+    """Write what an agent reports: what it can do, and whether it goes."""
+    told = dataclasses.asdict(capabilities)
+    return json.dumps({**told, _STOPPED: True} if stopped else told)

@@ -258,15 +258,22 @@ class Store:
             self._execute(take)
 
     def heartbeat(
-        self, host: str, boot_id: str, capabilities: m.Capabilities
+        self,
+        host: str,
+        boot_id: str,
+        capabilities: m.Capabilities,
+        stopped: bool = False,
     ) -> bool:
-        """Record that the agent lives; False: the host is another start's."""
+        """Record that the agent is up; False: the host is another start's.
+
+        :param stopped: it is about to stop
+        """
         statement = (
             _AGENTS.update()
             .where(_AGENTS.c.host == host, _AGENTS.c.boot_id == boot_id)
             .values(
                 last_heartbeat=models.utcnow(),
-                capabilities=rows.from_capabilities(capabilities),
+                capabilities=rows.from_capabilities(capabilities, stopped),
             )
         )
         return self._changed(statement)

@@ -248,7 +248,7 @@ def _agent_list(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     found = [
         {
             "host": agent.host,
-            "state": "up" if agent.age <= down_time else "down",
+            "state": "down" if agent.is_down(down_time) else "up",
             "age": round(agent.age, 1),
             **dataclasses.asdict(agent.capabilities),
         }
@@ -274,14 +274,16 @@ def _listed(m: mapping.ShareMapping) -> _Row:
 def _details(m: mapping.ShareMapping) -> _Row:
     """Make all of a mapping, its fault with it, printable."""
     found = {**dataclasses.asdict(m), **_fault(m.fault)}
+    del found["read_at"]
     return {name: _plain(value) for name, value in found.items()}
 
 
 def _fault(fault: Optional[mapping.Fault]) -> _Row:
     if fault is None:
         return {"fault": None}
-    values = dataclasses.asdict(fault).items()
-    return {"fault": {name: _plain(value) for name, value in values}}
+    values = dataclasses.asdict(fault)
+    del values["due"]
+    return {"fault": {name: _plain(v) for name, v in values.items()}}
 
 
 def _plain(value: Any) -> Any:

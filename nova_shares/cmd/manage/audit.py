@@ -176,7 +176,7 @@ def _force_detach(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     if m is None:
         raise Failed(f"share mapping {args.uuid} does not exist")
     agent = store.agent(m.host)
-    if agent is not None and agent.age <= conf.api.agent_down_time:
+    if agent is not None and not agent.is_down(conf.api.agent_down_time):
         raise Failed(
             f"the agent of {m.host} is up; a fenced host has no running agent"
         )

@@ -202,6 +202,11 @@ class Cloud(Base):
     def stop_agent(self):
         self.aio.stop_agent()
 
+    def kill_agent(self):
+        """Stop the agent as a crash does: it reports nothing."""
+        self.aio.agent.failure = "killed"
+        self.aio.stop_agent()
+
     def hint(self, mapping):
         self.aio.agent.manager.reconcile(mapping.uuid)
 

@@ -135,8 +135,8 @@ class World(cloud.Cloud):
         )
         agent = service.Agent(conf, driver, *ports)
         look = agent.manager.reconcile
-        agent.manager.reconcile = lambda uuid, verify=False: (
-            None if self._loses() else look(uuid, verify)
+        agent.manager.reconcile = lambda uuid, generation=0, verify=False: (
+            None if self._loses() else look(uuid, generation, verify)
         )
         agent.start()
         self.agent = agent
@@ -148,6 +148,8 @@ class World(cloud.Cloud):
         """Bury what a kill has left."""
         if self.agent is not None:
             self.life.over = True
+            # One that is killed reports nothing.
+            self.agent.failure = "killed"
             self.agent.stop()
             self.agent.wait()
             self.agent = None

@@ -332,8 +332,16 @@ class DetachTest(StoryTest):
         self.see(None)
         self.nothing_left()
 
-    def test_d9_never_undone_by_an_older_attach(self):
+    def test_a19_the_agent_has_stopped(self):
         self.c.stop_agent()
+        # It has said so: nobody waits until it counts as down.
+        status = self.c.attach(self.server, self.share, self.tag)
+        self.assertEqual(409, status)
+        self.c.start_agent()
+        self.attached()
+
+    def test_d9_never_undone_by_an_older_attach(self):
+        self.c.kill_agent()
         self.attach()
         mapping = self.c.mapping(self.server, self.share)
         self.detach()

@@ -269,12 +269,22 @@ class Real(cloud.Base):
             agent.stop()
             thread.join()
 
+        def kill():
+            # One that is killed reports nothing.
+            agent.failure = "killed"
+            stop()
+
+        stop.kill = kill
         return stop
 
     def stop_agent(self):
         if self.agent is not None:
             stop, self.agent = self.agent, None
             stop()
+
+    def kill_agent(self):
+        stop, self.agent = self.agent, None
+        stop.kill()
 
     # What a story says.
 

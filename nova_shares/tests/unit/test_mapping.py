@@ -13,6 +13,20 @@
 import unittest
 
 from nova_shares import mapping
+from nova_shares import mapping as m
+
+
+class AgentTest(unittest.TestCase):
+    def test_a_heartbeat_proves_little_of_the_past_or_of_the_future(self):
+        for age, down in (
+            (0, False),
+            (59, False),
+            (61, True),
+            (-2, False),
+            (-3600, True),
+        ):
+            agent = m.Agent("h", "boot", m.Capabilities(), age)
+            self.assertEqual(down, agent.is_down(60), age)
 
 
 class TransitionsTest(unittest.TestCase):

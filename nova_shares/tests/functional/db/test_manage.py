@@ -220,7 +220,7 @@ class ManageTest(unittest.TestCase):
         store = self.database.synced()
         told, looked = [], threading.Event()
 
-        def look(uuid):
+        def look(uuid, generation):
             told.append(uuid)
             looked.set()
 

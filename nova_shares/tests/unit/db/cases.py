@@ -21,6 +21,7 @@ import datetime
 import threading
 import time
 from typing import Any
+from unittest import mock
 import uuid
 
 from oslo_db import exception as db_exc
@@ -154,7 +155,7 @@ class ApiCases(Base):
         made = self.store.insert(new(host="Host"))
         self.assertIsNone(self.store.get(made.uuid.upper() + "\n"))
         self.assertIsNone(self.store.get(made.uuid.upper()))
-        self.assertEqual([], self.store.list_for_host("host"))
+        self.assertEqual([], self.store.list_for_host("host-1"))
         self.assertEqual(1, len(self.store.list_for_host("Host")))
 
     def test_a_server_is_listed_oldest_first(self):
@@ -315,6 +316,33 @@ class AgentCases(Base):
             made = self.store.fail(made, "mount", "no", None)
             self.assertEqual(count, made.fault.attempts)
             self.assertIsNone(made.fault.next_try)
+
+    def test_what_is_due_is_told_by_the_database(self):
+        """Whatever the host's clock says: an hour off, either way."""
+        due = self.store.fail(self.put(), "mount", "no", 0)
+        later = self.store.fail(self.put(), "mount", "no", 1800)
+        never = self.store.fail(self.put(), "mount", "no", None)
+        for off in (-3600, 0, 3600):
+            now = time.time() + off
+            with mock.patch.object(time, "time", lambda now=now: now):
+                found = {
+                    row.uuid: row for row in self.store.list_for_host("host-1")
+                }
+            self.assertEqual(
+                (True, False, False),
+                tuple(found[x.uuid].fault.due for x in (due, later, never)),
+            )
+            read = found[due.uuid]
+            age = (read.read_at - read.fault.time).total_seconds()
+            self.assertTrue(0 <= age < 60, age)
+
+    def test_an_agent_that_stops_says_so(self):
+        self.store.claim_host("h", "boot", m.Capabilities())
+        self.assertFalse(self.store.agent("h").is_down(60))
+        self.store.heartbeat("h", "boot", m.Capabilities(), True)
+        self.assertTrue(self.store.agent("h").is_down(60))
+        self.store.claim_host("h", "boot-2", m.Capabilities())
+        self.assertFalse(self.store.agent("h").is_down(60))
 
     def test_any_message_is_kept(self):
         for message in ("", "x" * 5000, "\0", "\udce9t\xe9 \U0001f600"):

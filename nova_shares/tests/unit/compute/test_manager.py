@@ -1,0 +1,157 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import dataclasses
+import threading
+import unittest
+from unittest import mock
+
+from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.compute import manager as compute_manager
+from nova_shares.compute import work
+from nova_shares.tests import fixtures_db
+
+HOST = "here"
+
+
+class ManagerTest(unittest.TestCase):
+    """The manager with the outside as it answers in each case."""
+
+    def setUp(self):
+        super().setUp()
+        self.rows, self.driver = mock.Mock(), mock.Mock()
+        self.access, self.servers = mock.Mock(), mock.Mock()
+        self.queue = mock.Mock()
+        self.manager = compute_manager.Manager(
+            HOST,
+            self.rows,
+            self.driver,
+            self.access,
+            self.servers,
+            self.queue,
+        )
+        self.servers.find.return_value.host = HOST
+        self.access.grant.return_value = 1.0
+        self.has(fixtures_db.new_mapping(host=HOST, generation=2))
+
+    def has(self, m):
+        self.m = m
+        self.rows.get.return_value = m
+
+    def handle(self, key=None, queue=work.WORK):
+        return self.manager.handle(key or self.m.uuid, queue)
+
+    def fault(self):
+        _, step, message, after = self.rows.fail.call_args.args
+        return step, message, after
+
+    def test_a_row_older_than_the_message_is_read_again(self):
+        self.manager.reconcile(self.m.uuid, 3)
+        waits = [self.handle() for _ in range(4)]
+        self.assertEqual([0.1, 0.2, 0.4, 0.8], waits)
+        self.access.grant.assert_not_called()
+        # The database never shows it: what it shows is reconciled.
+        self.handle()
+        self.access.grant.assert_called_once()
+
+    def test_a_row_that_is_there_after_a_while(self):
+        self.manager.reconcile(self.m.uuid, 3)
+        self.assertEqual(0.1, self.handle())
+        self.has(dataclasses.replace(self.m, generation=3))
+        self.handle()
+        self.assertEqual(3, self.access.grant.call_args.args[0].generation)
+
+    def test_a_row_that_never_comes(self):
+        self.rows.get.return_value = None
+        waits = [self.handle() for _ in range(6)]
+        self.assertEqual([0.1, 0.2, 0.4, 0.8, None, 0.1], waits)
+
+    def test_a_conflict_is_tried_again_more_and_more_slowly(self):
+        self.access.grant.side_effect = exception.Conflict(uuid=self.m.uuid)
+        waits = [self.handle() for _ in range(8)]
+        self.assertEqual([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0], waits)
+        self.access.grant.side_effect = None
+        self.handle()
+        self.access.grant.side_effect = exception.Conflict(uuid=self.m.uuid)
+        self.assertEqual(0.05, self.handle())
+
+    def test_no_access_for_a_host_that_is_not_the_servers(self):
+        for where, step, retried in (
+            ("elsewhere", compute_manager.MOVED, False),
+            (None, "access", True),
+        ):
+            with self.subTest(where):
+                self.servers.find.return_value.host = where
+                self.handle()
+                self.access.grant.assert_not_called()
+                found, message, after = self.fault()
+                self.assertEqual((step, retried), (found, after is not None))
+                self.assertIn(str(where or "no host"), message)
+
+    def test_nova_is_asked_once_a_series(self):
+        for _ in range(3):
+            self.assertEqual(1.0, self.handle())
+        self.servers.find.assert_called_once_with(self.m.instance_uuid)
+
+    def test_who_can_not_tell_where_a_server_is_grants_nothing(self):
+        self.servers.find.side_effect = exception.ServiceUnavailable(
+            service="compute", detail="away"
+        )
+        self.handle()
+        self.access.grant.assert_not_called()
+        self.assertIsNotNone(self.fault()[2])
+
+    def test_a_verify_leaves_an_error_to_resync(self):
+        self.has(dataclasses.replace(self.m, status=mapping.ERROR))
+        self.handle(f"verify:{self.m.uuid}")
+        self.queue.add.assert_not_called()
+        self.access.is_granted.assert_not_called()
+
+    def test_one_file_server_holds_two_threads_at_most(self):
+        self.driver.is_running.return_value = True
+        self.driver.is_mounted.return_value = False
+        entered, release = threading.Semaphore(0), threading.Event()
+        self.addCleanup(release.set)
+
+        def mount(m, identity):
+            if "dead" in m.export_location:
+                entered.release()
+                release.wait(30)
+
+        self.driver.mount.side_effect = mount
+        rows = {}
+        for name in ("dead", "dead", "dead", "well"):
+            row = fixtures_db.new_mapping(
+                host=HOST,
+                status=mapping.INACTIVE,
+                export_location=f"{name}.example.test:/x",
+            )
+            rows[row.uuid] = row
+        self.rows.get.side_effect = rows.get
+        *dead, well = rows
+        threads = [
+            threading.Thread(target=self.handle, args=(uuid, work.EVENT))
+            for uuid in dead[:2]
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            self.assertTrue(entered.acquire(timeout=10))
+        # The third gives its thread back, and comes again.
+        self.assertEqual(0.1, self.handle(dead[2], work.EVENT))
+        self.assertIsNone(self.handle(well, work.EVENT))
+        self.rows.advance.assert_called_once_with(rows[well], mapping.ACTIVE)
+        release.set()
+        for thread in threads:
+            thread.join(10)
+        self.assertIsNone(self.handle(dead[2], work.EVENT))
