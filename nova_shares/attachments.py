@@ -37,6 +37,7 @@ from nova_shares import policies
 from nova_shares import rpc
 from nova_shares.clients import manila
 from nova_shares.clients import nova
+from nova_shares.db import breaker
 from nova_shares.db import store as db_store
 from nova_shares.mapping import Attachment
 from nova_shares.mapping import ShareMapping
@@ -90,7 +91,7 @@ class Attachments:
     def from_conf(cls, conf: cfg.ConfigOpts) -> Attachments:
         """Build it, with its collaborators; connects to nothing."""
         return cls(
-            store=db_store.Store.from_conf(conf),
+            store=db_store.Store.from_conf(conf, breaker.Breaker()),
             shares=manila.Shares(conf),
             policy=policies.Policy(conf),
             agent_api=rpc.AgentAPI(conf),

@@ -14,20 +14,21 @@
 """The engine: how we reach the database, and how long we wait for it.
 
 Every statement commits by itself, so there is no transaction to begin or to
-roll back: one operation is one round trip, beside the ping that proves a
-pooled connection alive. Requests inside Nova's process wait here, so no
-operation takes much longer than :data:`TIMEOUT`, connecting included: not of
-a database that is away, that never answers or that is slow with each answer.
+roll back: one operation is one round trip. Requests inside Nova's process
+wait here, so no operation takes much longer than :data:`watchdog.TIMEOUT`,
+and a :class:`nova_shares.db.breaker.Breaker` keeps the others from waiting
+with it. oslo.db's enginefacade gives no access to any of this: it retries a
+connect for minutes, and begins and ends a transaction for each statement.
+
+``do_rollback`` does nothing. It saves the round trip of the rollback that
+SQLAlchemy sends although nothing has begun. ``do_ping`` leaves out the ping
+of a connection that was used just now, which saves the other one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import random
-import socket
-import threading
 import time
 from typing import Any
 from typing import Optional
@@ -37,8 +38,9 @@ from oslo_db import exception as db_exc
 from oslo_db.sqlalchemy import exc_filters
 import sqlalchemy as sa
 
-#: Seconds that an operation may take.
-TIMEOUT = 2
+from nova_shares.db import watchdog
+from nova_shares.db.breaker import Breaker
+from nova_shares.db.watchdog import TIMEOUT
 
 #: Seconds for which a connection that was used counts as alive.
 PAUSE = 1
@@ -56,10 +58,10 @@ _DRIVERS = {
 
 
 def parse_url(conf: cfg.ConfigOpts) -> sa.engine.URL:
-    """Read where the database is, ``[database] connection``.
+    """Read the URL of the database, ``[database] connection``.
 
-    :raises oslo_config.cfg.Error: it is missing or of no use; the password
-        in it is not repeated
+    :raises oslo_config.cfg.Error: it is missing or invalid; the message does
+        not contain the password
     """
     if not conf.database.connection:
         raise cfg.RequiredOptError("connection", cfg.OptGroup("database"))
@@ -67,7 +69,7 @@ def parse_url(conf: cfg.ConfigOpts) -> sa.engine.URL:
         url = sa.engine.make_url(conf.database.connection)
     except (sa.exc.ArgumentError, ValueError):
         raise cfg.ConfigFileValueError(
-            "[database] connection is not the URL of a database"
+            "[database] connection is not a valid database URL"
         ) from None
     if url.drivername not in _DRIVERS:
         raise cfg.ConfigFileValueError(
@@ -76,22 +78,29 @@ def parse_url(conf: cfg.ConfigOpts) -> sa.engine.URL:
         )
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
         raise cfg.ConfigFileValueError(
-            "[database] connection: SQLite needs a file, sqlite:////PATH"
+            "[database] connection: SQLite requires a file, sqlite:////PATH"
         )
     return url.set(drivername=_DRIVERS[url.drivername])
 
 
-def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
+def create(
+    conf: cfg.ConfigOpts, breaker: Optional[Breaker] = None
+) -> sa.engine.Engine:
     """Make the engine; nothing is connected before its first use.
 
     Its errors are those of :mod:`oslo_db.exception`.
+
+    :param breaker: has operations fail at once while the database is away;
+        not for SQLite, whose writers may well wait for each other
     """
     url = parse_url(conf)
-    current = threading.local()
+    current = watchdog.Current()
+    if url.drivername == "sqlite":
+        breaker = None
     engine = sa.create_engine(
         url,
         # For execute(), which has nothing but the engine.
-        execution_options={"current": current},
+        execution_options={"current": current, "breaker": breaker},
         future=True,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
@@ -107,11 +116,11 @@ def create(conf: cfg.ConfigOpts) -> sa.engine.Engine:
     dialect: Any = engine.dialect
     # Closing a connection rolls back, even where nothing was begun.
     dialect.do_rollback = lambda connection: None
-    _ping_after_a_pause(engine)
+    _ping_after_a_pause(engine, breaker)
     if url.drivername == "sqlite":
         sa.event.listen(engine, "connect", _write_ahead)
     else:
-        _watch(engine, current)
+        watchdog.watch(engine, current)
     return engine
 
 
@@ -149,11 +158,15 @@ def _write_ahead(connection: Any, record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _ping_after_a_pause(engine: sa.engine.Engine) -> None:
+def _ping_after_a_pause(
+    engine: sa.engine.Engine, breaker: Optional[Breaker]
+) -> None:
     """Leave the ping out for a connection that was used just now.
 
-    It is a round trip. Should such a connection be gone all the same, then
-    :func:`execute` has a second try.
+    Should such a connection be gone all the same, then :func:`execute` has a
+    second try.
+
+    :param breaker: is told of each ping and connect that succeeded
     """
     dialect: Any = engine.dialect
     ping = dialect.do_ping
@@ -166,109 +179,27 @@ def _ping_after_a_pause(engine: sa.engine.Engine) -> None:
         used.pop(id(connection), None)
 
     def do_ping(connection: Any) -> bool:
-        since = time.monotonic() - used.get(id(connection), 0)
-        return since < PAUSE or ping(connection)
+        if time.monotonic() - used.get(id(connection), 0) < PAUSE:
+            return True
+        alive = bool(ping(connection))
+        if alive:
+            answered()
+        return alive
+
+    def answered(*details: object) -> None:
+        if breaker is not None:
+            breaker.answered()
 
     sa.event.listen(engine, "checkin", note)
     for event in ("connect", "close", "invalidate"):
         sa.event.listen(engine, event, forget)
+    sa.event.listen(engine, "connect", answered)
     dialect.do_ping = do_ping
-
-
-class _Operation:
-    """One operation: until when, and by which connection."""
-
-    def __init__(self) -> None:
-        self._end = time.monotonic() + TIMEOUT
-        self.connection: Any = None
-        self.done = False
-
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-
-class _Watchdog:
-    """Hangs up on the server when the time of an operation is over.
-
-    The limits of the drivers are for each answer, or there are none. It has
-    one thread for all operations, which sleeps as long as the oldest that is
-    under way has time: to start one for each would cost a good part of what
-    the operation does.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._operations: list[_Operation] = []
-        self._thread: threading.Thread | None = None
-
-    def watch(self, operation: _Operation, connection: Any) -> None:
-        before, operation.connection = operation.connection, connection
-        if before is not None:
-            return
-        with self._lock:
-            self._operations.append(operation)
-            # None is alive after a fork.
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                left = [o for o in self._operations if not o.done]
-                self._operations = left
-                if not left:
-                    self._thread = None
-                    return
-            for operation in left:
-                if operation.left() <= 0:
-                    _hang_up(operation.connection)
-            time.sleep(max(min(o.left() for o in left), 0.1))
-
-
-def _watch(engine: sa.engine.Engine, current: threading.local) -> None:
-    """Have the connection of each thread's operation watched.
-
-    In the second half of its time no new connection is begun: on the old
-    one the server has not answered for a second, and it won't on another.
-
-    :param current: has the ``operation`` of the thread
-    """
-    dialect: Any = engine.dialect
-    ping, dog = dialect.do_ping, _Watchdog()
-
-    def do_ping(connection: Any) -> bool:
-        dog.watch(current.operation, connection)
-        return bool(ping(connection))
-
-    def connect(dialect: Any, record: object, args: Any, options: Any) -> Any:
-        if current.operation.left() < TIMEOUT / 2:
-            raise db_exc.DBConnectionError("the database does not answer")
-        connection = dialect.connect(*args, **options)
-        dog.watch(current.operation, connection)
-        if "defer_connect" in options:
-            connection.connect()
-        return connection
-
-    sa.event.listen(engine, "do_connect", connect)
-    dialect.do_ping = do_ping
-
-
-def _hang_up(connection: Any) -> None:
-    """End a connection under the thread that waits for it."""
-    # PyMySQL has a socket, or none before and after; psycopg2 is one.
-    sock = getattr(connection, "_sock", connection)
-    if sock is None:
-        return
-    # An error is that it is closed already.
-    with contextlib.suppress(OSError, connection.InterfaceError):
-        with socket.socket(fileno=os.dup(sock.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a statement gave.
+    """The result of a statement.
 
     :ivar rows: of a SELECT
     :ivar changed: how many rows an UPDATE or DELETE was for
@@ -290,20 +221,30 @@ def execute(
     There is a second try only while it can end in good time: none after a
     server that did not answer.
 
-    :raises oslo_db.exception.DBError: of whatever kind goes wrong
+    :raises oslo_db.exception.DBError: of whatever kind goes wrong;
+        DBConnectionError: the database does not answer
     """
-    operation = _Operation()
-    engine.get_execution_options()["current"].operation = operation
-    try:
-        return _once(engine, statement, values)
-    except (db_exc.DBDeadlock, db_exc.DBConnectionError):
-        if operation.left() < TIMEOUT / 2:
+    options = engine.get_execution_options()
+
+    def run() -> Answer:
+        operation = options["current"].operation = watchdog.Operation()
+        try:
+            return _once(engine, statement, values)
+        except (db_exc.DBDeadlock, db_exc.DBConnectionError):
+            if operation.left() < TIMEOUT / 2:
+                raise
+            # Two that met in a deadlock shall not meet again.
+            time.sleep(random.uniform(0, 0.1))  # noqa: S311
+            return _once(engine, statement, values)
+        except db_exc.DBError as error:
+            if type(error) is db_exc.DBError and operation.left() <= 0:
+                raise db_exc.DBConnectionError(error) from error
             raise
-        # Two that met in a deadlock shall not meet again.
-        time.sleep(random.uniform(0, 0.1))  # noqa: S311
-        return _once(engine, statement, values)
-    finally:
-        operation.done = True
+        finally:
+            operation.done = True
+
+    breaker = options["breaker"]
+    return run() if breaker is None else breaker.run(run)
 
 
 def _once(
@@ -311,8 +252,9 @@ def _once(
 ) -> Answer:
     try:
         connection = engine.connect()
-    except sa.exc.SQLAlchemyError as error:
-        # oslo.db does not know every way of not reaching a database.
+    except Exception as error:
+        # oslo.db does not know every way of not reaching a database, and
+        # drivers raise anything when an answer is not what they expect.
         raise db_exc.DBConnectionError(error) from error
     with connection:
         try:
@@ -322,5 +264,11 @@ def _once(
             if result.returns_rows:
                 return Answer(list(result.all()), 0)
             return Answer([], result.rowcount)
-        except sa.exc.SQLAlchemyError as error:
+        except Exception as error:
+            if isinstance(error, db_exc.DBError) and (
+                type(error) is not db_exc.DBError
+            ):
+                raise
+            # Part of an answer may be left in it, for the next statement.
+            connection.invalidate()
             raise db_exc.DBError(error) from error

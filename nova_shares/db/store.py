@@ -18,7 +18,7 @@ mapping compares and swaps: it names what the caller has seen, and changes
 one row or raises :class:`nova_shares.exception.Conflict`. Which status may
 follow which is said in :mod:`nova_shares.mapping` alone.
 
-When the database does not do what it should, every operation raises an
+If the database fails, every operation raises an
 :class:`oslo_db.exception.DBError`, after some two seconds at the latest.
 """
 
@@ -34,6 +34,7 @@ import sqlalchemy as sa
 
 from nova_shares import exception
 from nova_shares import mapping as m
+from nova_shares.db import breaker as db_breaker
 from nova_shares.db import engine as db_engine
 from nova_shares.db import models
 from nova_shares.db import rows
@@ -62,13 +63,19 @@ class Store:
         self._engine = engine
 
     @classmethod
-    def from_conf(cls, conf: cfg.ConfigOpts) -> Store:
+    def from_conf(
+        cls,
+        conf: cfg.ConfigOpts,
+        breaker: Optional[db_breaker.Breaker] = None,
+    ) -> Store:
         """Make a store that connects at its first use.
 
+        :param breaker: of the API, whose requests must not wait for a
+            database that is away; an agent or a command rather tries
         :raises oslo_config.cfg.Error: when ``[database] connection`` is
-            missing or of no use
+            missing or invalid
         """
-        return cls(db_engine.create(conf))
+        return cls(db_engine.create(conf, breaker))
 
     def ping(self) -> None:
         """Return when the database answers, raise DBError if it doesn't."""
