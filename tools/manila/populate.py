@@ -84,12 +84,19 @@ def make_types(manila):
         }
         manila.post("/types", json={"share_type": share_type})
     end = time.monotonic() + 300
-    while len(manila.get("/scheduler-stats/pools").json()["pools"]) < len(
-        TYPES
-    ):
+    while not has_pools(manila):
         if time.monotonic() > end:
             sys.exit("the share back ends did not come up")
         time.sleep(0.5)
+
+
+def has_pools(manila):
+    """Tell whether each back end has reported its pool."""
+    # A scheduler that has not started yet lets the API time out: a 500.
+    response = manila.get("/scheduler-stats/pools", raise_exc=False)
+    return response.status_code == 200 and len(
+        response.json()["pools"]
+    ) >= len(TYPES)
 
 
 auth = v3.Password(

@@ -13,9 +13,12 @@
 
 """We are guests in nova-api: whatever is wrong with us, Nova works on."""
 
+import os
 import socket
 import threading
 import time
+
+import fixtures
 
 from nova_shares.tests.functional_nova import base
 from nova_shares.tests.functional_nova import stubs
@@ -48,25 +51,42 @@ REQUESTS = (
 BUDGET = 2.0
 
 
+#: A resolver that takes ten seconds to say that it can't tell.
+RESOLVER = """
+import socket
+import time
+
+_getaddrinfo = socket.getaddrinfo
+
+def getaddrinfo(host, *args, **kwargs):
+    if host == "database.example":
+        time.sleep(10)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+    return _getaddrinfo(host, *args, **kwargs)
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
 class Silent:
     """A port that accepts connections and never says a word."""
 
     def __init__(self):
         self._sock = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port = self._sock.getsockname()[1]
-        self._kept = []
+        self.kept = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
         while True:
             try:
-                self._kept.append(self._sock.accept()[0])
+                self.kept.append(self._sock.accept()[0])
             except OSError:
                 return
 
     def close(self):
         self._sock.close()
-        for sock in self._kept:
+        for sock in self.kept:
             sock.close()
 
 
@@ -231,6 +251,65 @@ class TestBroken(base.TestCase):
         api = self.filtered(f"[database]\nconnection = {url}\n")
         self.check_503(api, BUDGET)
         self.check_nova(api, BUDGET)
+
+    def crowd(self, api):
+        """Send an action, 30 beside it, and one after; gives the seconds."""
+        server = self.nova.server("active")
+        took = []
+
+        def act():
+            seconds, answer = self.timed(
+                "POST",
+                f"/servers/{server}/action",
+                {"suspend": None},
+                url=api.url,
+                version="2.96",
+            )
+            self.assertIn(answer.status_code, (202, 409))
+            took.append(seconds)
+
+        first = threading.Thread(target=act)
+        others = [threading.Thread(target=act) for _ in range(30)]
+        first.start()
+        time.sleep(0.2)
+        for thread in others:
+            thread.start()
+        for thread in [first, *others]:
+            thread.join()
+        act()
+        self.assertEqual(32, len(took))
+        return took
+
+    def test_one_action_finds_out_that_the_database_is_silent(self):
+        silent = Silent()
+        self.addCleanup(silent.close)
+        url = f"mysql+pymysql://u:p@127.0.0.1:{silent.port}/x"
+        workers = 2 if self.nova.eventlet else 40
+        api = self.filtered(
+            f"[database]\nconnection = {url}\n", workers=workers
+        )
+        self.assertLess(max(self.crowd(api)), BUDGET + self.noise + 2)
+        # A connection for each that waits; at most one a process does.
+        self.assertIn(
+            len(silent.kept), range(1, (2 if self.nova.eventlet else 1) + 1)
+        )
+
+    def test_one_action_waits_for_a_resolver_that_hangs(self):
+        if self.nova.eventlet:
+            # Its resolver is another: eventlet's own.
+            return
+        directory = self.useFixture(fixtures.TempDir()).path
+        with open(os.path.join(directory, "sitecustomize.py"), "w") as file:
+            file.write(RESOLVER)
+        path = os.pathsep.join(
+            [directory, *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+        self.useFixture(fixtures.EnvironmentVariable("PYTHONPATH", path))
+        url = "mysql+pymysql://u:p@database.example/x"
+        api = self.filtered(f"[database]\nconnection = {url}\n", workers=40)
+        took = self.crowd(api)
+        self.assertEqual(1, len([s for s in took if s > 8]), took)
+        self.assertLess(max(took), 12 + self.noise)
 
     def test_the_broker_is_away(self):
         for port in (1, self.silent()):
