@@ -61,7 +61,8 @@ _PRIVATE_PAGES = ("small", "any")
 class Attachments:
     """Attaches shares to servers, and tells which are attached.
 
-    :param agent_down_time: seconds after which a silent agent is down
+    :param agent_down_time: seconds without a heartbeat after which an agent is
+        down
     :param concurrent: how many requests may wait for Manila at the same
         time, and how many for Nova
     :param manila_timeout: seconds that Manila has in all, a request

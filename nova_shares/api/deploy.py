@@ -57,7 +57,7 @@ def app_factory(
     :param config_file: our file; default: as found under /etc/nova-shares
     :raises oslo_config.cfg.Error: when it can't be found or parsed
     """
-    return make_service(_load(config_file))
+    return make_service(nova_shares_conf.load_file(config_file))
 
 
 def make_service(
@@ -101,11 +101,6 @@ def make_service(
     api = _RequestId(api, conf)
     api = _cors(api, conf)
     return http_proxy_to_wsgi.HTTPProxyToWSGI(api, conf)  # type: ignore
-
-
-def _load(config_file: str | None) -> cfg.ConfigOpts:
-    files = None if config_file is None else [config_file]
-    return nova_shares_conf.load(files=files)
 
 
 def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:

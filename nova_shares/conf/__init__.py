@@ -46,6 +46,15 @@ def new() -> cfg.ConfigOpts:
     return conf
 
 
+def load_file(path: Optional[str]) -> cfg.ConfigOpts:
+    """Read the configuration that a paste file names.
+
+    :param path: None: as found under /etc/nova-shares and the like
+    :raises oslo_config.cfg.Error: when it can't be found or parsed
+    """
+    return load(files=None if path is None else [path])
+
+
 def load(
     args: Sequence[str] = (),
     files: Optional[Sequence[str]] = None,

@@ -49,7 +49,9 @@ def embedded_from_file(
 
     :param config_file: default: as found under /etc/nova-shares
     """
-    return embed(app, functools.partial(_load, config_file))
+    return embed(
+        app, functools.partial(nova_shares_conf.load_file, config_file)
+    )
 
 
 def negotiation_from_file(
@@ -59,13 +61,8 @@ def negotiation_from_file(
 
     :param config_file: default: as found under /etc/nova-shares
     """
-    load = functools.partial(_load, config_file)
+    load = functools.partial(nova_shares_conf.load_file, config_file)
     return negotiation.Negotiation(app, Lazy(load, _RETRY_AFTER))
-
-
-def _load(config_file: str | None) -> cfg.ConfigOpts:
-    files = None if config_file is None else [config_file]
-    return nova_shares_conf.load(files=files)
 
 
 def embed(

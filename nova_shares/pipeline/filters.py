@@ -238,6 +238,8 @@ def _method(environ: dict[str, Any]) -> str:
     query = environ.get("QUERY_STRING", "")
     method = None
     if "_method" in query:
+        # Nova's router reads the query with it. It is Nova's own, and hardly
+        # any request comes here.
         import webob
 
         try:

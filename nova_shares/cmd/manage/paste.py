@@ -32,6 +32,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from nova_shares.cmd.manage import command
 from nova_shares.cmd.manage import copy_conf
 
 BACKUP = ".before-nova-shares"
@@ -65,21 +66,17 @@ for name in ("osapi_compute_app_v21", "osapi_compute"):
 """
 
 
-class Failed(Exception):
-    """The command can't be done; the message says why."""
-
-
-def add(verbs: Any, add_verb: Any) -> None:
-    """Add the verbs to the command line.
-
-    :param add_verb: makes one of ``verbs``, its name, what it runs, help
-    """
+def add(groups: Any) -> None:
+    """Add the group to the command line."""
+    group = command.add_group(
+        groups, "paste", "the filters in Nova's pipeline"
+    )
     for name, run, help_ in (
         ("install", _install, "add the filters to Nova's api-paste.ini"),
         ("remove", _remove, "remove the filters from Nova's api-paste.ini"),
         ("check", _check, "load the file as nova-api does"),
     ):
-        verb = add_verb(verbs, name, run, help_)
+        verb = command.add(group, name, run, help_)
         verb.add_argument(
             "--paste-file",
             required=True,
@@ -114,14 +111,14 @@ def add(verbs: Any, add_verb: Any) -> None:
 def installed(text: str, our_file: str) -> str:
     """Make the text of a paste file with our filters in it.
 
-    :raises Failed: if it is not of the kind that Nova has
+    :raises command.Failed: if it is not of the kind that Nova has
     """
     lines = removed(text).splitlines(keepends=True)
     for section, name in _AROUND.items():
         start, end = _find(lines, section)
         for line in lines[start:end]:
             if re.match(r"filter-with\s*[=:]", line):
-                raise Failed(
+                raise command.Failed(
                     f"[{section}] already has a filter: {line.strip()};"
                     f" add {name} to its pipeline manually"
                 )
@@ -183,7 +180,9 @@ def _find(lines: list[str], section: str) -> tuple[int, int]:
     for (start, name), end in zip(headers, ends):
         if name == section:
             return start, end
-    raise Failed(f"section [{section}] is missing; this is not Nova's file")
+    raise command.Failed(
+        f"section [{section}] is missing; this is not Nova's file"
+    )
 
 
 def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -197,7 +196,7 @@ def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     try:
         text = copy_conf.make(args.copy_from)
     except copy_conf.Missing as e:
-        raise Failed(f"{args.copy_from} has no {e}") from e
+        raise command.Failed(f"{args.copy_from} has no {e}") from e
     if args.dry_run:
         print(f"{our_file} would be created from {args.copy_from}")
         return
@@ -217,7 +216,7 @@ def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
         re.MULTILINE,
     )
     if our_file is None or installed(text, our_file[1]) != text:
-        raise Failed(
+        raise command.Failed(
             f"{args.paste_file} differs from the result of 'paste install'"
         )
     done = subprocess.run(  # noqa: S603
@@ -235,7 +234,9 @@ def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     )
     if done.returncode != 0:
         why = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise Failed(f"{args.python} cannot load {args.paste_file}: {why}")
+        raise command.Failed(
+            f"{args.python} cannot load {args.paste_file}: {why}"
+        )
     print(f"{args.paste_file} can be loaded, with nova_shares in it")
 
 
@@ -264,7 +265,7 @@ def _read(path: str) -> str:
         with open(path, newline="") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as e:
-        raise Failed(f"cannot read {path}: {e}") from e
+        raise command.Failed(f"cannot read {path}: {e}") from e
 
 
 def _write(path: str, text: str, like: str) -> None:
@@ -287,4 +288,4 @@ def _write(path: str, text: str, like: str) -> None:
             os.unlink(name)
             raise
     except OSError as e:
-        raise Failed(f"cannot write {path}: {e}") from e
+        raise command.Failed(f"cannot write {path}: {e}") from e

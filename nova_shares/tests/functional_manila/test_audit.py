@@ -17,7 +17,7 @@ import uuid
 
 import fixtures
 
-from nova_shares import audit
+from nova_shares.audit import findings as audit
 from nova_shares.cmd import manage
 from nova_shares.db import store as db_store
 from nova_shares.tests import fixtures_db
@@ -261,6 +261,14 @@ class AuditTest(base.StoryTest):
         self.forget_mapping()
         self.refuses("another")
         self.only_rule(self.share)
+
+    def test_all_is_well(self):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            code = manage.main(
+                ["--config-file", self.c.path_of("api"), "audit"]
+            )
+        self.assertEqual((0, "No findings.\n"), (code, said.getvalue()))
 
     def test_a_table(self):
         self.forget_mapping()

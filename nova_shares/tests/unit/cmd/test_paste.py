@@ -24,6 +24,7 @@ from oslo_config import cfg
 import testtools
 
 from nova_shares.cmd import manage
+from nova_shares.cmd.manage import command
 from nova_shares.cmd.manage import copy_conf
 from nova_shares.cmd.manage import paste
 
@@ -120,9 +121,9 @@ class TestText(testtools.TestCase):
         )
 
     def test_not_novas(self):
-        self.assertRaises(paste.Failed, paste.installed, "", "/ours.conf")
+        self.assertRaises(command.Failed, paste.installed, "", "/ours.conf")
         self.assertRaises(
-            paste.Failed,
+            command.Failed,
             paste.installed,
             NOVAS.replace("[app:osapi", "[app:other"),
             "/ours.conf",
@@ -131,7 +132,7 @@ class TestText(testtools.TestCase):
     def test_another_filter_is_there(self):
         text = NOVAS.replace("paste.app_f", "filter-with = audit\npaste.app_f")
         e = self.assertRaises(
-            paste.Failed, paste.installed, text, "/ours.conf"
+            command.Failed, paste.installed, text, "/ours.conf"
         )
         self.assertIn("audit", str(e))
 

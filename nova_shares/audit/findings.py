@@ -18,6 +18,7 @@ there first and has no row then is a left-over, however busy the cloud is.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
@@ -188,7 +189,7 @@ class Audit:
             if reason is None and not rule.ours:
                 # Our user's, but made by another program.
                 continue
-            if any(_needs(m, rule, reason, found) for m in mappings):
+            if any(needs(m, rule, reason, found.rules) for m in mappings):
                 continue
             yield Finding(
                 RULE,
@@ -332,16 +333,16 @@ def _of(m: ShareMapping, kind: str, detail: str) -> Finding:
     return Finding(kind, m.uuid, m.host, m.share_id, detail)
 
 
-def _needs(
+def needs(
     m: ShareMapping,
     rule: manila.AccessRule,
     reason: Optional[lock_reason.Reason],
-    found: _Manila,
+    existing: Container[str],
 ) -> bool:
     """Tell whether a mapping needs a rule: by its record, or by name."""
     if m.access_id == rule.id:
         return True
-    if m.share_id != rule.share_id or m.access_id in found.rules:
+    if m.share_id != rule.share_id or m.access_id in existing:
         return False
     # Nothing that exists is recorded: the agent may have been killed.
     if reason is None:
@@ -349,59 +350,3 @@ def _needs(
     if m.share_proto == "NFS":
         return m.host == reason.host
     return m.uuid == reason.mapping
-
-
-def force_detach(
-    store: db_store.Store, shares: manila.Shares, m: ShareMapping
-) -> list[manila.AccessRule]:
-    """Undo a mapping of a host that can't do it itself: it is fenced.
-
-    Call it until it gives nothing: the access rule takes its time to go,
-    and the row goes last. Others of the host keep the rule that they share.
-
-    :returns: the access rules that are not gone yet
-    :raises nova_shares.clients.manila.Refused: if Manila keeps one
-    """
-    unwanted = m if m.wanted == mapping.DETACHED else None
-    unwanted = unwanted or store.want_detached(m.uuid)
-    if unwanted is None:
-        return []
-    left = [] if _is_shared(store, m) else _rules_of(shares, m)
-    for rule in left:
-        if rule.state not in ("queued_to_deny", "denying"):
-            shares.deny(m.share_id, rule.id)
-    if not left:
-        store.delete(unwanted)
-    return left
-
-
-def _is_shared(store: db_store.Store, m: ShareMapping) -> bool:
-    """Tell whether another mapping of the host needs the same rule."""
-    return m.share_proto == "NFS" and any(
-        other.uuid != m.uuid and other.wanted == mapping.ATTACHED
-        for other in store.list_for_share(m.host, m.share_id)
-    )
-
-
-def _rules_of(
-    shares: manila.Shares, m: ShareMapping
-) -> list[manila.AccessRule]:
-    """Find a mapping's rule, by its record or by what its lock says."""
-    try:
-        rules = [rule for rule in shares.rules(m.share_id) if rule.ours]
-    except exception.ShareNotFound:
-        return []
-    known = [rule for rule in rules if rule.id == m.access_id]
-    if known:
-        return known
-    reasons = {
-        lock.resource_id: lock_reason.read(lock.reason)
-        for rule in rules
-        for lock in shares.locks(rule.id)
-    }
-    nothing = _Manila({}, {}, {})
-    return [
-        rule
-        for rule in rules
-        if reasons.get(rule.id) and _needs(m, rule, reasons[rule.id], nothing)
-    ]

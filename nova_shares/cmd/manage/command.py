@@ -1,0 +1,102 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the commands of nova-shares-manage have in common."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import json
+from typing import Any
+from typing import Callable
+from typing import Optional
+
+from oslo_config import cfg
+import prettytable
+
+from nova_shares import exception
+
+Row = dict[str, Any]
+#: Runs a command; returns its exit code, None: 0.
+Run = Callable[[cfg.ConfigOpts, argparse.Namespace], Optional[int]]
+
+
+class Failed(Exception):
+    """The command failed; the message says why."""
+
+
+class UsageError(Failed):
+    """Options that do not go together; the message says which."""
+
+
+def unavailable(error: exception.ServiceUnavailable) -> str:
+    """Say which service a command cannot use, and why."""
+    return (
+        f"the {error.data['service']} service is not available: "
+        f"{error.data.get('detail')}"
+    )
+
+
+def add_group(groups: Any, name: str, help_: str) -> Any:
+    """Add a group of commands; commands are added to what it returns."""
+    group = groups.add_parser(name, help=help_, description=help_)
+    return group.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+
+
+def add(commands: Any, name: str, run: Run, help_: str) -> Any:
+    """Add a command; returns its parser."""
+    parser = commands.add_parser(name, help=help_, description=help_)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what prints rows with :func:`show`."""
+    parser.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="output format; default: table",
+    )
+
+
+def show(
+    args: argparse.Namespace, rows: Sequence[Row], table: Sequence[Row] = ()
+) -> None:
+    """Print rows as ``args.format`` says.
+
+    :param table: what a table shows of them; default: all
+    """
+    if args.format == "json":
+        print_json(rows)
+    elif rows:
+        print_table(table or rows)
+
+
+def print_json(found: Any) -> None:
+    print(json.dumps(found, indent=2))
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    table = prettytable.PrettyTable(list(rows[0]))
+    table.align = "l"
+    for row in rows:
+        table.add_row([_cell(value) for value in row.values()])
+    print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return str(value)
