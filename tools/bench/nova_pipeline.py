@@ -13,7 +13,8 @@
 
 """Measures us in nova-api's pipeline, beside Nova's own server shares.
 
-usage: nova_pipeline.py [PASSES]
+usage: nova_pipeline.py [PASSES [BEFORE]]
+  BEFORE is another checkout, whose filters are measured in the same passes
 
 Needs what the functional-nova34 tests need (NOVA_SHARES_TEST_NOVA names a
 virtual environment with Nova in it), and wrk. One uWSGI process of eight
@@ -90,10 +91,11 @@ def memory(api):
     return max(map(int, children)) / 1024
 
 
-def make_cases(cloud):
+def make_cases(cloud, others):
     token = cloud.cloud.token_of("member", "demo")
     cases = []
-    for name, api in (("in-tree", cloud.plain), ("ours", cloud.api)):
+    apis = [("in-tree", cloud.plain), ("ours", cloud.api)]
+    for name, api in [*apis, *others]:
         shares = [cloud.share() for _ in range(20)]
         one, twenty, none = (cloud.server() for _ in range(3))
         cloud.attach(one, shares[0], url=api.url)
@@ -122,9 +124,9 @@ def one_pass(cases):
     return {case.name: statistics.median(case.times) for case in cases}
 
 
-def measure(cloud, passes):
+def measure(cloud, passes, others=()):
     """Measure, and print it all."""
-    cases = make_cases(cloud)
+    cases = make_cases(cloud, others)
     for case in cases:
         for _ in range(30):
             case.send()
@@ -168,7 +170,23 @@ def main():
     # Kept connections, as behind a production front end.
     kept = ("--http-keepalive=75", "--http-auto-chunked", "--http")
     with nova.Nova(kept) as cloud:
-        measure(cloud, passes)
+        others = [
+            ("before", start_before(cloud, path)) for path in sys.argv[2:]
+        ]
+        measure(cloud, passes, others)
+
+
+def start_before(cloud, checkout):
+    """Start a nova-api with the filters of another checkout."""
+    path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.path.abspath(checkout)
+    try:
+        return cloud.start_filtered("before").wait()
+    finally:
+        if path is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = path
 
 
 if __name__ == "__main__":
