@@ -193,7 +193,9 @@ class Attachments:
         self._check_state(caller, server, "delete share", _DETACHABLE)
         mappings = self.store.attachments(server.id)
         found = _with_share(mappings, share_id)
-        unwanted = self.store.want_detached(found.uuid)
+        unwanted = self.store.want_detached(
+            found.uuid, caller.user_id, caller.request_id
+        )
         if unwanted is None:
             # Undone for good between the two looks.
             raise exception.ShareNotFound(share_id=share_id)
@@ -221,7 +223,9 @@ class Attachments:
         except exception.ServerNotFound:
             LOG.debug("Server %s no longer exists", server_id)
         for found in self.store.attachments(server_id.lower()):
-            unwanted = self.store.want_detached(found.uuid)
+            unwanted = self.store.want_detached(
+                found.uuid, caller.user_id, caller.request_id
+            )
             if unwanted is not None:
                 _log_wanted(unwanted)
                 self._agent_api.reconcile(caller, unwanted)

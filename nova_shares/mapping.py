@@ -140,7 +140,8 @@ class ShareMapping:
     :ivar access_id: Manila's id of the access rule, once it is known
     :ivar wanted: ``attached`` or ``detached``
     :ivar generation: rises whenever ``wanted`` is written
-    :ivar user_id, request_id: who asked for it, and in which request
+    :ivar user_id, request_id: who asked for its desired state, and in which
+        request
     :ivar read_at: when it was read, by the database's clock, which wrote its
         other times
     """

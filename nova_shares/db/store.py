@@ -124,8 +124,18 @@ class Store:
             id_ = found.id
         return dataclasses.replace(mapping, id=id_, status=m.ATTACHING)
 
-    def want_detached(self, uuid: str) -> Optional[m.ShareMapping]:
-        """Record that the mapping is to go; None: it is gone already."""
+    def want_detached(
+        self,
+        uuid: str,
+        user_id: Optional[str] = None,
+        request_id: Optional[str] = None,
+    ) -> Optional[m.ShareMapping]:
+        """Record that the mapping is to go; None: it is gone already.
+
+        :param user_id, request_id: who asks for it, and in which request;
+            None: nobody does, and who asked last stays recorded
+        """
+        asked = {"user_id": user_id, "request_id": request_id}
         statement = (
             _MAPPINGS.update()
             .where(
@@ -138,6 +148,7 @@ class Store:
                 status=m.DETACHING,
                 updated_at=models.utcnow(),
                 **_NO_FAULT,
+                **(asked if request_id is not None else {}),
             )
         )
         return self.get(uuid) if self._changed(statement) else None

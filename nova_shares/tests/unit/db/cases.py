@@ -317,6 +317,14 @@ class AgentCases(Base):
             self.assertEqual(count, made.fault.attempts)
             self.assertIsNone(made.fault.next_try)
 
+    def test_who_asked_last_is_recorded(self):
+        made = self.put(user_id="first", request_id="req-1")
+        gone = self.store.want_detached(made.uuid, "second", "req-2")
+        self.assertEqual(("second", "req-2"), (gone.user_id, gone.request_id))
+        # A server that is gone is nobody's wish.
+        gone = self.store.want_detached(made.uuid)
+        self.assertEqual(("second", "req-2"), (gone.user_id, gone.request_id))
+
     def test_what_is_due_is_told_by_the_database(self):
         """Whatever the host's clock says: an hour off, either way."""
         due = self.store.fail(self.put(), "mount", "no", 0)
