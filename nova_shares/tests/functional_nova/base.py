@@ -53,6 +53,9 @@ class TestCase(testtools.TestCase):
 
     def filtered(self, options="", nova_options="", **fields):
         """Start a nova-api for this test alone; see Nova.start_filtered."""
+        # Where each process serves one request, each loads a Nova.
+        if self.nova.eventlet:
+            fields.setdefault("workers", 1)
         api = self.nova.start_filtered(
             f"api-{uuid.uuid4().hex[:8]}", options, nova_options, **fields
         )
