@@ -54,15 +54,15 @@ def run(args: list[str]) -> int:
     )
     try:
         nova_shares_conf.load(args, conf=conf)
-    except cfg.Error as e:
+        logging.setup(conf, "nova-shares-compute")
+    except (cfg.Error, logging.LogConfigError, OSError) as e:
         print(f"nova-shares-compute: {e}", file=sys.stderr)
         return 1
-    logging.setup(conf, "nova-shares-compute")
     if conf.check:
         return _check(conf)
     try:
         return _run(conf)
-    except (cfg.Error, exception.NovaSharesError) as e:
+    except (cfg.Error, exception.NovaSharesError, OSError) as e:
         LOG.error("The agent cannot start: %s", _why(e))
         return 1
 

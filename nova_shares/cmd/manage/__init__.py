@@ -48,14 +48,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         conf = _load(args.config_file)
         code: Optional[int] = args.run(conf, args)
         sys.stdout.flush()
-    except command.UsageError as e:
-        return _fail(str(e), 2)
-    except (command.Failed, cfg.Error) as e:
-        return _fail(str(e))
     except BrokenPipeError:
         # Who reads the output has enough of it. Python flushes at its end.
         sys.stdout = None  # type: ignore[assignment]
         return 1
+    except command.UsageError as e:
+        return _fail(str(e), 2)
+    except (command.Failed, cfg.Error, OSError) as e:
+        return _fail(str(e))
     except exception.ForeignDatabase as e:
         return _fail(
             f"the database of [database] connection has {e.data['found']}. "

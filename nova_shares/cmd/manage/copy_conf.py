@@ -19,6 +19,8 @@ its log file and half of its groups are Nova's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from oslo_config import cfg
 
 #: Where Nova's user in Keystone is looked for, in this order.
@@ -43,6 +45,20 @@ _KEYS = (
     "certfile",
     "keyfile",
     "insecure",
+)
+#: Options of oslo.messaging that have no group of their own.
+_MESSAGING = (
+    "rpc_response_timeout",
+    "rpc_conn_pool_size",
+    "conn_pool_min_size",
+    "conn_pool_ttl",
+    "executor_thread_pool_size",
+)
+#: How the broker is reached: TLS, quorum queues, heartbeats.
+_DRIVERS = (
+    "oslo_messaging_rabbit",
+    "oslo_messaging_amqp",
+    "oslo_messaging_kafka",
 )
 _HEAD = """\
 # Made by nova-shares-manage, of {source}.
@@ -84,6 +100,11 @@ def make(path: str) -> str:
     host = _get(sections, "DEFAULT", "host")
     if host is not None:
         text += f"# The name that Nova has for this host.\nhost = {host}\n"
+    text += _lines(sections.get("DEFAULT", {}), _MESSAGING)
+    for group in _DRIVERS:
+        values = sections.get(group, {})
+        if values:
+            text += f"\n[{group}]\n{_lines(values, values)}"
     text += _DATABASE
     lines = _credentials(sections)
     return text + "".join(
@@ -107,6 +128,12 @@ def _credentials(sections: _Sections) -> str:
         f"{key} = {value}\n"
         for key, value in found.items()
         if value is not None
+    )
+
+
+def _lines(values: dict[str, list[str]], keys: Iterable[str]) -> str:
+    return "".join(
+        f"{key} = {value}\n" for key in keys for value in values.get(key, ())
     )
 
 

@@ -59,7 +59,11 @@ for name in ("nova_shares", "nova_shares_versions"):
 import nova_shares.pipeline.deploy, nova_shares.pipeline.guard
 import nova_shares.attachments
 from nova_shares import conf
-nova_shares.attachments.Attachments.from_conf(conf.load(files=[sys.argv[2]]))
+from oslo_config import cfg
+try:
+    nova_shares.attachments.Attachments.from_conf(conf.load_file(sys.argv[2]))
+except cfg.RequiredOptError:
+    print("no connection")
 for name in ("osapi_compute_app_v21", "osapi_compute"):
     context = loadwsgi.loadcontext(loadwsgi.APP, uri, name=name)
     assert context.object_type is loadwsgi.FILTER_WITH, name
@@ -187,21 +191,22 @@ def _find(lines: list[str], section: str) -> tuple[int, int]:
 
 def _install(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     our_file = os.path.abspath(args.our_file)
-    _change(args, installed(_read(args.paste_file), our_file))
-    if args.copy_from is None:
-        return
-    if os.path.exists(our_file):
-        print(f"{our_file} exists and is not changed")
-        return
-    try:
-        text = copy_conf.make(args.copy_from)
-    except copy_conf.Missing as e:
-        raise command.Failed(f"{args.copy_from} has no {e}") from e
-    if args.dry_run:
+    new = installed(_read(args.paste_file), our_file)
+    # Everything is read before anything is written.
+    text = None
+    if args.copy_from is not None and not os.path.exists(our_file):
+        try:
+            text = copy_conf.make(args.copy_from)
+        except copy_conf.Missing as e:
+            raise command.Failed(f"{args.copy_from} has no {e}") from e
+    if text is not None and args.dry_run:
         print(f"{our_file} would be created from {args.copy_from}")
-        return
-    _write(our_file, text, like=args.copy_from)
-    print(f"{our_file} is created; set [database] connection in it")
+    elif text is not None:
+        _write(our_file, text, like=args.copy_from)
+        print(f"{our_file} is created; set [database] connection in it")
+    elif args.copy_from is not None:
+        print(f"{our_file} exists and is not changed")
+    _change(args, new)
 
 
 def _remove(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -219,25 +224,33 @@ def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
         raise command.Failed(
             f"{args.paste_file} differs from the result of 'paste install'"
         )
-    done = subprocess.run(  # noqa: S603
-        [
-            args.python,
-            "-W",
-            "ignore",
-            "-c",
-            _CHECK,
-            os.path.abspath(args.paste_file),
-            our_file[1],
-        ],
-        capture_output=True,
-        text=True,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603
+            [
+                args.python,
+                "-W",
+                "ignore",
+                "-c",
+                _CHECK,
+                os.path.abspath(args.paste_file),
+                our_file[1],
+            ],
+            capture_output=True,
+            text=True,
+        )
+    except OSError as e:
+        raise command.Failed(f"cannot run {args.python}: {e.strerror}") from e
     if done.returncode != 0:
         why = (done.stderr.strip() or "no reason given").splitlines()[-1]
         raise command.Failed(
             f"{args.python} cannot load {args.paste_file}: {why}"
         )
     print(f"{args.paste_file} can be loaded, with nova_shares in it")
+    if done.stdout:
+        print(
+            f"[database] connection is not set in {our_file[1]}: calls for"
+            " server shares return 503 until it is"
+        )
 
 
 def _change(args: argparse.Namespace, new: str) -> None:
@@ -255,7 +268,9 @@ def _change(args: argparse.Namespace, new: str) -> None:
         )
         sys.stdout.writelines(diff)
         return
-    _write(path + BACKUP, old, like=path)
+    if removed(old) == old:
+        # Never over the original by what an install has made of it.
+        _write(path + BACKUP, old, like=path)
     _write(path, new, like=path)
     print(f"{path} is changed; the original is {path}{BACKUP}")
 

@@ -260,6 +260,47 @@ class TestCommand(testtools.TestCase):
         self.assertEqual(0, self.run_verb("install", *args))
         self.assertEqual("mine", self.read(ours))
 
+    def test_copy_from_takes_how_the_broker_is_reached(self):
+        rabbit = (
+            "[oslo_messaging_rabbit]\nssl = true\n"
+            "ssl_ca_file = /etc/ca.pem\nrabbit_quorum_queue = true\n"
+        )
+        default = "[DEFAULT]\nrpc_response_timeout = 90\n"
+        path = self.write("nova.conf", textwrap.dedent(NOVA_CONF))
+        with open(path, "a") as file:
+            file.write(default + rabbit)
+        text = copy_conf.make(path)
+        self.assertIn(rabbit, text)
+        self.assertIn("rpc_response_timeout = 90\n", text)
+
+    def test_a_bad_copy_from_changes_nothing(self):
+        ours = os.path.join(self.directory, "ours.conf")
+        for bad in (self.write("nova.conf", ""), "/nowhere/nova.conf"):
+            args = ("--our-file", ours, "--copy-from", bad)
+            self.assertEqual(1, self.run_verb("install", *args))
+            self.assertEqual(NOVAS, self.read(self.paste_file))
+            self.assertFalse(os.path.exists(ours))
+
+    def test_a_second_install_keeps_the_original(self):
+        for name in ("/one.conf", "/two.conf"):
+            self.assertEqual(0, self.run_verb("install", "--our-file", name))
+        self.assertEqual(NOVAS, self.read(self.paste_file + paste.BACKUP))
+
+    def test_check_right_after_install(self):
+        nova_conf = self.write("nova.conf", NOVA_CONF)
+        ours = os.path.join(self.directory, "ours.conf")
+        args = ("--our-file", ours, "--copy-from", nova_conf)
+        self.assertEqual(0, self.run_verb("install", *args))
+        self.run_verb("check")
+        self.assertNotIn("connection", self.err.getvalue())
+        self.assertEqual(1, self.run_verb("check", "--python", "/nowhere"))
+        self.assertIn("cannot run /nowhere", self.err.getvalue())
+
+    def test_a_configuration_file_that_is_a_directory(self):
+        code = manage.main(["--config-file", self.directory, "agent", "list"])
+        self.assertEqual(1, code)
+        self.assertIn(self.directory, self.err.getvalue())
+
     def test_copy_from_what_has_it_not(self):
         for text in ("", "[DEFAULT]\ntransport_url = fake://\n"):
             path = self.write("nova.conf", text)
