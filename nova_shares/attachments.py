@@ -39,8 +39,8 @@ from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.db import breaker
 from nova_shares.db import store as db_store
-from nova_shares.mapping import Attachment
 from nova_shares.mapping import ShareMapping
+from nova_shares.mapping import ShownMapping
 from nova_shares.mounts import location
 from nova_shares.policies import server_shares as rules
 
@@ -106,7 +106,7 @@ class Attachments:
         caller: context.RequestContext,
         server_id: str,
         servers: nova.ServerLookup,
-    ) -> list[Attachment]:
+    ) -> list[ShownMapping]:
         """List a server's mappings, oldest first.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
@@ -120,7 +120,7 @@ class Attachments:
         server_id: str,
         share_id: str,
         servers: nova.ServerLookup,
-    ) -> Attachment:
+    ) -> ShownMapping:
         """Get the mapping of a share to a server.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
@@ -191,7 +191,7 @@ class Attachments:
         """
         server = self._find(caller, rules.DELETE, server_id, servers)
         self._check_state(caller, server, "delete share", _DETACHABLE)
-        mappings = self.store.attachments(server.id)
+        mappings = self.store.list_shown(server.id)
         found = _with_share(mappings, share_id)
         unwanted = self.store.want_detached(
             found.uuid, caller.user_id, caller.request_id
@@ -222,7 +222,7 @@ class Attachments:
                 return
         except exception.ServerNotFound:
             LOG.debug("Server %s no longer exists", server_id)
-        for found in self.store.attachments(server_id.lower()):
+        for found in self.store.list_shown(server_id.lower()):
             unwanted = self.store.want_detached(
                 found.uuid, caller.user_id, caller.request_id
             )
@@ -242,9 +242,9 @@ class Attachments:
         rule: str,
         server_id: str,
         servers: nova.ServerLookup,
-    ) -> list[Attachment]:
+    ) -> list[ShownMapping]:
         _check_server_id(server_id)
-        mappings = self.store.attachments(server_id.lower())
+        mappings = self.store.list_shown(server_id.lower())
         if mappings:
             # The rows name the project: nobody else needs to be asked.
             self.policy.authorize(caller, rule, mappings[0].project_id)
@@ -376,7 +376,7 @@ def _check_server_id(server_id: str) -> None:
         raise exception.ServerNotFound(server_id=server_id)
 
 
-def _with_share(mappings: list[Attachment], share_id: str) -> Attachment:
+def _with_share(mappings: list[ShownMapping], share_id: str) -> ShownMapping:
     for candidate in mappings:
         if candidate.share_id == share_id.lower():
             return candidate

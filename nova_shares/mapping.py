@@ -117,8 +117,8 @@ class Fault:
     due: bool = dataclasses.field(default=False, compare=False)
 
 
-class Attachment(NamedTuple):
-    """As much of a mapping as its users may see, and no more.
+class ShownMapping(NamedTuple):
+    """As much of a share mapping as its users may see, and no more.
 
     Every list and show reads these, and each field costs time.
     """
@@ -171,7 +171,7 @@ class ShareMapping:
 
 
 #: What can be shown to a user.
-Shown = Union[Attachment, ShareMapping]
+Shown = Union[ShownMapping, ShareMapping]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,8 +46,8 @@ COLUMNS = [
     (models.share_mappings.c.next_try <= models.utcnow()).label("due"),
     models.utcnow().label("now"),
 ]
-#: What a row is selected as for a :class:`nova_shares.mapping.Attachment`.
-ATTACHMENT = [models.share_mappings.c[name] for name in m.Attachment._fields]
+#: What a row is selected as for a :class:`nova_shares.mapping.ShownMapping`.
+SHOWN = [models.share_mappings.c[name] for name in m.ShownMapping._fields]
 
 
 #: In what an agent reports: that it has stopped.

@@ -50,7 +50,7 @@ _NO_FAULT = {
 }
 #: Made once, since every list and show of a user is this statement.
 _OF_SERVER = (
-    sa.select(*rows.ATTACHMENT)
+    sa.select(*rows.SHOWN)
     .where(_MAPPINGS.c.instance_uuid == sa.bindparam("server"))
     .order_by(_MAPPINGS.c.id)
 )
@@ -91,10 +91,10 @@ class Store:
 
     # What the API calls.
 
-    def attachments(self, instance_uuid: str) -> list[m.Attachment]:
+    def list_shown(self, instance_uuid: str) -> list[m.ShownMapping]:
         """List what users see of a server's mappings, oldest first."""
         answer = self._execute(_OF_SERVER, {"server": instance_uuid})
-        return [m.Attachment._make(row) for row in answer.rows]
+        return [m.ShownMapping._make(row) for row in answer.rows]
 
     def any_mapping(self) -> bool:
         """Tell whether there is any mapping at all."""

@@ -35,7 +35,7 @@ from nova_shares.api import faults
 from nova_shares.api import microversion
 from nova_shares.attachments import Attachments
 from nova_shares.clients import nova
-from nova_shares.mapping import Attachment
+from nova_shares.mapping import ShownMapping
 from nova_shares.pipeline import environ as pipeline_environ
 from nova_shares.pipeline import serving as api_serving
 from nova_shares.policies import server_shares as rules
@@ -118,7 +118,7 @@ class Guard:
         environ: dict[str, Any],
         server_id: str,
         project_id: str | None = None,
-    ) -> list[Attachment]:
+    ) -> list[ShownMapping]:
         """List the mappings that a request puts at risk.
 
         :param project_id: of the URL; Nova refuses another than the caller's
@@ -132,7 +132,7 @@ class Guard:
         ):
             return []
         store = self._attachments().store
-        return store.attachments(server_id.lower())
+        return store.list_shown(server_id.lower())
 
     def _may_know(
         self, environ: dict[str, Any], server_id: str, project_id: str

@@ -51,7 +51,7 @@ class ServerTest(server_cases.ServerCases, unittest.TestCase):
             cases.sa.text("SELECT CONNECTION_ID()")
         ).rows
         logged = self.general_log(
-            thread, lambda: self.store.attachments(made.instance_uuid)
+            thread, lambda: self.store.list_shown(made.instance_uuid)
         )
         self.assertEqual(1, len(logged), logged)
         self.assertIn("SELECT share_mappings", logged[0])

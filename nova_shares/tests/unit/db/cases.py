@@ -169,7 +169,7 @@ class ApiCases(Base):
         )
         self.assertEqual(
             [x.share_id for x in made],
-            [x.share_id for x in self.store.attachments(server)],
+            [x.share_id for x in self.store.list_shown(server)],
         )
 
     def test_a_listed_mapping_can_be_swapped(self):
@@ -185,10 +185,10 @@ class ApiCases(Base):
     def test_a_list_is_one_statement(self):
         made = self.store.insert(new())
         sent = self.statements()
-        [seen] = self.store.attachments(made.instance_uuid)
+        [seen] = self.store.list_shown(made.instance_uuid)
         self.assertEqual(
-            m.Attachment(
-                *(getattr(made, name) for name in m.Attachment._fields)
+            m.ShownMapping(
+                *(getattr(made, name) for name in m.ShownMapping._fields)
             ),
             seen,
         )
