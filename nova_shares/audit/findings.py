@@ -42,7 +42,7 @@ MOVED = "moved"
 NO_SERVER = "no-server"
 ELSEWHERE = "elsewhere"
 STALE = "stale"
-SILENT = "silent"
+AGENT_DOWN = "agent-down"
 
 #: What each kind of finding means.
 KINDS = {
@@ -56,7 +56,7 @@ KINDS = {
     NO_SERVER: "a mapping of a server that Nova does not find",
     ELSEWHERE: "a mapping of a server that is on another host",
     STALE: "a mapping that has been in transition or in error for too long",
-    SILENT: "an agent that has not reported for too long",
+    AGENT_DOWN: "an agent that has not reported for too long",
 }
 #: Those that can be put right without anybody losing what they use.
 FIXABLE = (RULE, LOCK, NO_SERVER)
@@ -96,7 +96,8 @@ class Audit:
 
     :param find_server: looks a server up with our own service user
     :param max_age: seconds that a mapping may be on its way or in error
-    :param agent_down_time: seconds after which a silent agent is down
+    :param agent_down_time: seconds without a heartbeat after which an agent is
+        down
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Audit:
             *self._mappings(found, mappings),
             *self._servers(mappings),
             *self._stale(mappings),
-            *self._silent(),
+            *self._down_agents(),
         ]
         return [f for f in findings if host in (None, f.host)]
 
@@ -292,11 +293,11 @@ class Audit:
                 why = f": {m.fault.step}: {m.fault.message}" if m.fault else ""
                 yield _of(m, STALE, f"{m.status} for {age:.0f} s{why}")
 
-    def _silent(self) -> Iterator[Finding]:
+    def _down_agents(self) -> Iterator[Finding]:
         for agent in self._store.agents():
             if agent.is_down(self._agent_down_time):
                 yield Finding(
-                    SILENT,
+                    AGENT_DOWN,
                     agent.host,
                     agent.host,
                     detail=f"for {agent.age:.0f} s",

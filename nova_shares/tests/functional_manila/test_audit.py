@@ -208,7 +208,7 @@ class AuditTest(base.StoryTest):
 
     def test_silent(self):
         self.c.database.run(_SQL_AGE)
-        self.finds(audit.SILENT, self.c.host)
+        self.finds(audit.AGENT_DOWN, self.c.host)
 
     def test_many_removals_want_a_yes(self):
         self.detached_behind_our_back()
