@@ -37,7 +37,8 @@ class AuditTest(base.StoryTest):
         super().setUp()
         self.share = self.attached()
         self.mapping = self.c.mapping(self.server, self.share)
-        self.c.stop_agent()
+        # One that is stopped says so, which would be a finding.
+        self.c.kill_agent()
         self.exact()
 
     def finds(self, kind, id_=None, **fields):
