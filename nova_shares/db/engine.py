@@ -31,6 +31,7 @@ import dataclasses
 import random
 import time
 from typing import Any
+from typing import Callable
 from typing import Optional
 
 from oslo_config import cfg
@@ -116,11 +117,12 @@ def create(
     dialect: Any = engine.dialect
     # Closing a connection rolls back, even where nothing was begun.
     dialect.do_rollback = lambda connection: None
-    _ping_after_a_pause(engine, breaker)
+    answered = _nothing if breaker is None else breaker.answered
+    _ping_after_a_pause(engine, answered)
     if url.drivername == "sqlite":
         sa.event.listen(engine, "connect", _write_ahead)
     else:
-        watchdog.watch(engine, current)
+        watchdog.watch(engine, current, answered)
     return engine
 
 
@@ -158,15 +160,19 @@ def _write_ahead(connection: Any, record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
+def _nothing() -> None:
+    pass
+
+
 def _ping_after_a_pause(
-    engine: sa.engine.Engine, breaker: Optional[Breaker]
+    engine: sa.engine.Engine, answered: Callable[[], None]
 ) -> None:
     """Leave the ping out for a connection that was used just now.
 
     Should such a connection be gone all the same, then :func:`execute` has a
     second try.
 
-    :param breaker: is told of each ping and connect that succeeded
+    :param answered: is called after each ping that succeeded
     """
     dialect: Any = engine.dialect
     ping = dialect.do_ping
@@ -186,14 +192,9 @@ def _ping_after_a_pause(
             answered()
         return alive
 
-    def answered(*details: object) -> None:
-        if breaker is not None:
-            breaker.answered()
-
     sa.event.listen(engine, "checkin", note)
     for event in ("connect", "close", "invalidate"):
         sa.event.listen(engine, event, forget)
-    sa.event.listen(engine, "connect", answered)
     dialect.do_ping = do_ping
 
 

@@ -28,6 +28,7 @@ import socket
 import threading
 import time
 from typing import Any
+from typing import Callable
 
 from oslo_db import exception as db_exc
 import sqlalchemy as sa
@@ -95,8 +96,15 @@ class _Watchdog:
             time.sleep(max(min(o.left() for o in left), 0.1))
 
 
-def watch(engine: sa.engine.Engine, current: Current) -> None:
-    """Have the connection of each thread's operation watched."""
+def watch(
+    engine: sa.engine.Engine, current: Current, answered: Callable[[], None]
+) -> None:
+    """Have the connection of each thread's operation watched.
+
+    :param answered: is called after each connect that succeeded; earlier
+        than SQLAlchemy's event, which waits for some ten questions about
+        the server
+    """
     dialect: Any = engine.dialect
     ping, dog = dialect.do_ping, _Watchdog()
     connects = _Connects()
@@ -111,6 +119,7 @@ def watch(engine: sa.engine.Engine, current: Current) -> None:
             dog.watch(current.operation, connection)
             if "defer_connect" in options:
                 connection.connect()
+            answered()
             return connection
 
         return connects.run(make, current.operation)

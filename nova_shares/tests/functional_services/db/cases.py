@@ -19,10 +19,12 @@ import selectors
 import socket
 import threading
 import time
+from unittest import mock
 
 from oslo_db import exception as db_exc
 import sqlalchemy as sa
 
+from nova_shares.db import breaker
 from nova_shares.db import engine
 from nova_shares.db import store
 from nova_shares.tests import fixtures_db
@@ -100,6 +102,25 @@ class ServerCases(cases.Base):
         self.listen("before_cursor_execute", kill)
         self.assertEqual(made, self.store.get(made.uuid))
         self.assertEqual(1, len(killed))
+
+    def test_a_connect_is_an_answer_before_the_server_is_known(self):
+        seen = []
+
+        class Noted(breaker.Breaker):
+            def answered(self):
+                seen.append("answered")
+
+        made = engine.create(self.database.conf(), Noted())
+        self.addCleanup(made.dispose)
+        initialize = made.dialect.initialize
+
+        def ask(connection):
+            seen.append("asked")
+            initialize(connection)
+
+        with mock.patch.object(made.dialect, "initialize", ask):
+            store.Store(made).ping()
+        self.assertEqual(["answered", "asked", "answered"], seen)
 
     def test_an_unknown_database(self):
         url = sa.engine.make_url(self.database.url).set(database="no_such")
