@@ -93,7 +93,7 @@ class ChangeTest(base.StoryTest):
         cloud.wait_for(
             lambda: self.c.status(self.server, share) == "error", limit=60
         )
-        self.fault(self.server, share, "no such share")
+        self.fault(self.server, share, "does not find the share")
         self.detached(self.server, share)
         self.exact()
 
@@ -137,14 +137,14 @@ class ChangeTest(base.StoryTest):
             theirs = self.c.allow("member", share, level=level)
             rule = theirs.json()["access"]["id"]
             self.assertEqual(201, self.c.attach(self.server, share))
-            self.fault(self.server, share, "not ours")
+            self.fault(self.server, share, "not made by nova_shares")
             self.c.see(self.server, share, "error")
             self.assertEqual([rule], [r["id"] for r in self.c.rules(share)])
             self.detached(self.server, share)
             self.assertEqual([rule], [r["id"] for r in self.c.rules(share)])
             self.assertEqual([], self.c.locks())
         self.assertEqual(201, self.c.attach(self.server, share))
-        self.fault(self.server, share, "not ours")
+        self.fault(self.server, share, "not made by nova_shares")
         self.c.deny("member", share, rule)
         self.c.see(self.server, share, "inactive")
         self.exact()
