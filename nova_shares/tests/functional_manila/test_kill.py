@@ -80,7 +80,7 @@ class KillTest(base.StoryTest):
 
     def _told(self, ask, status, at):
         """Ask for something while there is no agent; it is killed then."""
-        self.c.kill_agent()
+        self.c.stop_agent()
         self.assertIn(ask(), (200, 201))
         killer = self.c.run(at)
         cloud.wait_for(
