@@ -35,6 +35,7 @@ import sqlalchemy as sa
 
 from nova_shares import exception
 from nova_shares.db import engine as db_engine
+from nova_shares.db import watchdog
 
 #: Seconds that one sync waits for another one to end.
 _WAIT = 60
@@ -120,10 +121,10 @@ def _engine(url: sa.engine.URL) -> sa.engine.Engine:
     patience = {
         "sqlite": {"timeout": _WAIT},
         "mysql+pymysql": {
-            "connect_timeout": db_engine.TIMEOUT,
+            "connect_timeout": watchdog.TIMEOUT,
             "read_timeout": 2 * _WAIT,
         },
-        "postgresql+psycopg2": {"connect_timeout": db_engine.TIMEOUT},
+        "postgresql+psycopg2": {"connect_timeout": watchdog.TIMEOUT},
     }
     engine = sa.create_engine(
         url,
