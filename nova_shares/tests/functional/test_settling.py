@@ -148,11 +148,14 @@ class World(cloud.Cloud):
         """Bury what a kill has left."""
         if self.agent is not None:
             self.life.over = True
-            # One that is killed reports nothing.
-            self.agent.failure = "killed"
-            self.agent.stop()
-            self.agent.wait()
-            self.agent = None
+            agent, self.agent = self.agent, None
+            # One that is killed reports nothing, and its lock goes with it.
+            agent.failure = "killed"
+            agent._lock.release()
+            agent._lock = None
+            agent.stop()
+            # Its threads end in their own time: they can do nothing more.
+            threading.Thread(target=agent.wait, daemon=True).start()
 
 
 class Settling:
