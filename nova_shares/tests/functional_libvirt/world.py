@@ -96,6 +96,13 @@ class World(cloud.Cloud):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # One that was stopped counts as down until the next one reports.
+        wait_for(self._agent_is_up, "the agent does not report")
+
+    def _agent_is_up(self):
+        store = cloud.db_store.Store.from_conf(self.aio.conf)
+        agent = store.agent(self.aio.conf.host)
+        return agent is not None and not agent.is_down(60)
 
     def kill_agent(self):
         self.agent.kill()

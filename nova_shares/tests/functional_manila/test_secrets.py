@@ -12,6 +12,7 @@
 """A cephx key, a token or a password is nowhere but where it is used."""
 
 import logging
+import os
 import pathlib
 
 import fixtures
@@ -135,14 +136,24 @@ class SecretsTest(base.StoryTest):
         return _Drained(drain)
 
     def _arguments(self):
-        """Read the command line of every process."""
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        """Read the command lines of this process and of what it started."""
+        parents, found = {}, {}
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                found.append(path.read_text(errors="replace"))
+                stat = (path / "stat").read_text(errors="replace")
+                parents[path.name] = stat.rpartition(")")[2].split()[1]
+                found[path.name] = (path / "cmdline").read_text(
+                    errors="replace"
+                )
             except OSError:
                 continue
-        return "\n".join(found)
+
+        def is_ours(pid):
+            while pid in parents and pid != str(os.getpid()):
+                pid = parents[pid]
+            return pid == str(os.getpid())
+
+        return "\n".join(text for pid, text in found.items() if is_ours(pid))
 
 
 class _Drained:
