@@ -282,6 +282,10 @@ class Processes(cloud.Base):
         status = self.agent.wait()
         assert status == 0, f"exit {status}:\n{self.agent.log()}"
 
+    def kill_agent(self):
+        self.agent.kill()
+        self.agent.wait()
+
     def hint(self, mapping):
         self._agent_api.reconcile(
             context.RequestContext(overwrite=False), mapping
