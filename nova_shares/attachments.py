@@ -333,8 +333,9 @@ class Attachments:
     ) -> tuple[manila.Share, str]:
         if not uuidutils.is_uuid_like(share_id) or len(share_id) != 36:
             raise exception.ShareNotFound(share_id=share_id)
-        with self._manila.call(caller.project_id):
-            deadline = min(deadline, time.monotonic() + self._manila_timeout)
+        with self._manila.call(caller.project_id) as limit:
+            limit = min(limit, self._manila_timeout)
+            deadline = min(deadline, time.monotonic() + limit)
             share = self._shares.find(caller, share_id.lower(), deadline)
             if share.project_id != server.project_id and not (
                 self.policy.allows(caller, rules.ANY_SHARE, share.project_id)

@@ -30,6 +30,9 @@ from nova_shares import exception
 
 #: Seconds that a request waits for its turn.
 PATIENCE = 1.0
+#: Seconds after which a call that is under way and unanswered makes the
+#: service a suspect: others then give it SLOW seconds.
+SUSPECT = 0.5
 #: Seconds after which a call that is under way counts as one that hangs.
 SLOW = 1.5
 #: Seconds after which a call that fails was not refused: it hung.
@@ -65,8 +68,12 @@ class Bulkhead:
         self._hangs = False
 
     @contextlib.contextmanager
-    def call(self, project_id: str | None) -> Iterator[None]:
+    def call(self, project_id: str | None) -> Iterator[float]:
         """Have a turn; the body is the call.
+
+        It gives the seconds that the call may take: :data:`SLOW` while the
+        service is suspected to hang. Whoever finds that out for all waits as
+        long as the caller likes.
 
         A ServiceUnavailable that the body raises after :data:`HANG` seconds
         says that the service hangs.
@@ -77,10 +84,11 @@ class Bulkhead:
         me = object()
         with self._changed:
             self._enter(project_id)
+            limit = SLOW if self._is_suspected() else float("inf")
             self._began[me] = self._clock()
         failed = False
         try:
-            yield
+            yield limit
         except exception.ServiceUnavailable:
             failed = True
             raise
@@ -116,9 +124,16 @@ class Bulkhead:
             if now < self._closed_until or self._began:
                 raise self._refusal("it does not answer")
             return
-        oldest = min(self._began.values(), default=now)
-        if now - oldest > SLOW and self._answered < oldest:
+        if self._unanswered() > SLOW:
             raise self._refusal("it does not answer")
+
+    def _is_suspected(self) -> bool:
+        return self._hangs or self._unanswered() > SUSPECT
+
+    def _unanswered(self) -> float:
+        """Tell for how long the service has let calls wait, in seconds."""
+        oldest = min(self._began.values(), default=self._answered)
+        return 0 if self._answered >= oldest else self._clock() - oldest
 
     def _leave(
         self, project_id: str | None, began: float, failed: bool

@@ -136,6 +136,29 @@ class BulkheadTest(unittest.TestCase):
         stack.close()
         self.enter("another")
 
+    def limit(self, project="p"):
+        with self.bulkhead.call(project) as limit:
+            return limit
+
+    def test_who_comes_to_one_that_lets_others_wait_gives_it_less(self):
+        self.assertEqual(float("inf"), self.limit())
+        self.clock.now += 1
+        stack = self.enter()
+        self.assertEqual(float("inf"), self.limit("another"))
+        stack.close()
+        self.clock.now += 1
+        self.enter()
+        self.clock.now += 1
+        self.assertEqual(bulkhead.SLOW, self.limit("another"))
+        # It was answered: the service is well.
+        self.assertEqual(float("inf"), self.limit("another"))
+
+    def test_who_tries_after_a_hang_gives_it_less(self):
+        self.hang()
+        self.clock.now += bulkhead.PAUSE
+        self.assertEqual(bulkhead.SLOW, self.limit())
+        self.assertEqual(float("inf"), self.limit())
+
     def test_after_a_hang_one_at_a_time_tries(self):
         self.hang()
         self.assertIn("does not answer", self.refused())
