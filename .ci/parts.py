@@ -77,7 +77,6 @@ PARTS = (
         ("services",),
         undo="tools/manila-services.sh down {work}/manila",
     ),
-    Part("nova-30", "tools/nova-venv.sh .venv-nova30 30"),
     suite(
         "functional-nova34",
         "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova34"
@@ -90,12 +89,6 @@ PARTS = (
         " tools/test.sh functional_manila",
         *("environment", "manila"),
     ),
-    suite(
-        "functional-nova30",
-        "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30"
-        " tools/test.sh functional_nova30",
-        *("environment", "services", "nova-30"),
-    ),
     Part(
         "libvirt",
         "tools/libvirt-services.sh up {work}/lab",
@@ -106,6 +99,13 @@ PARTS = (
         "NOVA_SHARES_LIBVIRT_LAB={work}/lab VENV=.venv-libvirt"
         " EXTRA=.[agent] tools/test.sh functional_libvirt",
         "libvirt",
+    ),
+    Part("nova-30", "tools/nova-venv.sh .venv-nova30 30"),
+    suite(
+        "functional-nova30",
+        "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30"
+        " tools/test.sh functional_nova30",
+        *("environment", "services", "nova-30"),
     ),
     suite("tests", "tools/test.sh", "environment", workers=2),
     suite(
