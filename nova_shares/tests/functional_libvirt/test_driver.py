@@ -17,6 +17,7 @@ import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import threading
 import time
@@ -391,7 +392,7 @@ class PlugTest(DriverTest):
         self.nothing_left()
 
     def test_in_place_soon_after_the_guest_has_started(self):
-        """Below 150 ms, with the mount there, long before it looks."""
+        """Median below 150 ms, with the mount there, long before it looks."""
         guest, share = self.guest(tag="data"), self.share()
         m = lab.make_mapping(guest, share)
         identity = lab.make_identity(self.ceph, share, m)
@@ -439,5 +440,4 @@ class PlugTest(DriverTest):
         self.assertEqual(5, len(took))
         shown = ", ".join(f"{1000 * t:.0f}" for t in took)
         print(f"from STARTED to the device in place, ms: {shown}")
-        # The best of five: what else runs here takes the CPUs from others.
-        self.assertLess(min(took), 0.150)
+        self.assertLess(statistics.median(took), 0.150)

@@ -49,6 +49,8 @@ REQUESTS = (
 )
 #: How much slower than without us a call of Nova's may be.
 BUDGET = 2.0
+#: For the machine: two cores, shared with a Nova.
+NOISE = 1.5
 
 
 #: A resolver that takes ten seconds to say that it can't tell.
@@ -164,16 +166,6 @@ class TestOthers(base.TestCase):
 class TestBroken(base.TestCase):
     """Something of ours is wrong, in a nova-api of this test alone."""
 
-    def setUp(self):
-        super().setUp()
-        # For the machine, as busy as it is: a nova-api without us shows it.
-        self.noise = 1.5 + 3 * max(
-            self.timed(
-                "GET", "/servers", url=self.nova.plain.url, version="2.96"
-            )[0]
-            for _ in range(3)
-        )
-
     def timed(self, *args, **sent):
         began = time.monotonic()
         response = self.ask(*args, **sent)
@@ -195,7 +187,7 @@ class TestBroken(base.TestCase):
             )
             self.assertEqual(status, response.status_code, response.text)
             allowed = 0 if method == "GET" else budget
-            self.assertLess(mine, allowed + self.noise, (method, path))
+            self.assertLess(mine, allowed + NOISE, (method, path))
 
     def check_503(self, api, budget=0.0):
         """Ours are answered 503, and in time."""
@@ -212,7 +204,7 @@ class TestBroken(base.TestCase):
             self.assertEqual(503, response.status_code, response.text)
             self.assertIn("Retry-After", response.headers)
             self.assertIn("serviceUnavailable", response.json())
-            self.assertLess(mine, budget + self.noise)
+            self.assertLess(mine, budget + NOISE)
 
     def check_log(self, api, *words):
         with open(api.log) as log:
@@ -289,7 +281,7 @@ class TestBroken(base.TestCase):
         api = self.filtered(
             f"[database]\nconnection = {url}\n", workers=workers
         )
-        self.assertLess(max(self.crowd(api)), BUDGET + self.noise + 2)
+        self.assertLess(max(self.crowd(api)), BUDGET + NOISE)
         # A connection for each that waits; at most one a process does.
         self.assertIn(
             len(silent.kept), range(1, (2 if self.nova.eventlet else 1) + 1)
@@ -310,7 +302,7 @@ class TestBroken(base.TestCase):
         api = self.filtered(f"[database]\nconnection = {url}\n", workers=40)
         took = self.crowd(api)
         self.assertEqual(1, len([s for s in took if s > 8]), took)
-        self.assertLess(max(took), 12 + self.noise)
+        self.assertLess(max(took), 12)
 
     def test_the_broker_is_away(self):
         for port in (1, self.silent()):
@@ -327,7 +319,7 @@ class TestBroken(base.TestCase):
                 url=api.url,
             )
             self.assertEqual(201, response.status_code, response.text)
-            self.assertLess(mine, BUDGET + self.noise)
+            self.assertLess(mine, BUDGET + NOISE)
             self.check_nova(api)
 
     def test_manila_is_away(self):
@@ -346,7 +338,7 @@ class TestBroken(base.TestCase):
                 url=api.url,
             )
             self.assertEqual(503, response.status_code, response.text)
-            self.assertLess(mine, budget + self.noise)
+            self.assertLess(mine, budget + NOISE)
             self.assertEqual(
                 200, self.ask("GET", path, url=api.url).status_code
             )
@@ -384,7 +376,7 @@ class TestBroken(base.TestCase):
             for thread in threads:
                 thread.join()
         self.assertEqual(200, response.status_code)
-        self.assertLess(mine, self.noise)
+        self.assertLess(mine, NOISE)
 
 
 class TestLookUp(base.TestCase):

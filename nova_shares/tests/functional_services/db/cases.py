@@ -70,7 +70,7 @@ class ServerCases(cases.Base):
             began = time.monotonic()
             with self.assertRaises(db_exc.DBConnectionError):
                 behind.get(made.uuid)
-            self.assertLess(time.monotonic() - began, 3.5)
+            self.assertLess(time.monotonic() - began, 2.5)
 
         # To connect takes some of them, a ping and a statement one each.
         proxy.delay = 0.4
