@@ -115,13 +115,26 @@ class AioTest(testtools.TestCase):
         self.assertEqual(0, again.wait(_LIMIT))
 
     def test_ctrl_c_while_it_starts(self):
-        # From the first sign of life on to the last step.
-        for seen in ("lock", "nova-shares.log", "nova-shares.conf"):
-            directory = os.path.join(self.directory, seen)
+        # A FIFO holds it at a step until somebody reads: it cannot be up
+        # before the signal comes.
+        for seen, held in (
+            ("lock", "nova-shares.log"),
+            ("nova-shares.log", "nova-shares.conf"),
+        ):
+            directory = os.path.join(self.directory, held)
+            os.mkdir(directory)
+            fifo = os.path.join(directory, held)
+            os.mkfifo(fifo)
             aio = self.start("--directory", directory)
             path = os.path.join(directory, seen)
             cloud.wait_for(lambda p=path: os.path.exists(p), seen, _LIMIT)
             aio.send_signal(signal.SIGINT)
+            with open(fifo, "rb") as f:
+                written = f.read()
+            if held.endswith(".conf"):
+                # It reads what it has written.
+                with open(fifo, "wb") as f:
+                    f.write(written)
             self.assertEqual(130, aio.wait(_LIMIT))
             self.assertIn("Interrupted", self.sentence())
             self.assertEqual("", self.read())
