@@ -97,6 +97,14 @@ class ServiceUnavailable(NovaSharesError):
     """
 
 
+def explain(error: ServiceUnavailable) -> str:
+    """Say which service does not answer as it should, and why."""
+    return (
+        f"the {error.data['service']} service is not available: "
+        f"{error.data.get('detail')}"
+    )
+
+
 class StateUnavailable(ServiceUnavailable):
     """What is recorded of mappings can't be read or written now."""
 

@@ -68,6 +68,8 @@ class Token:
     methods: tuple[str, ...]
     issued: datetime.datetime
     expires: datetime.datetime
+    #: Of the application credential that it is of; None: it may do all.
+    access_rules: Optional[tuple[dict[str, str], ...]] = None
 
     def context(self) -> context.RequestContext:
         """Make the context of a request with this token."""
@@ -140,9 +142,12 @@ class Directory:
         project: Optional[Project] = None,
         system: bool = False,
         methods: tuple[str, ...] = ("password",),
+        access_rules: Optional[tuple[dict[str, str], ...]] = None,
     ) -> Token:
         """Make a token.
 
+        :param access_rules: as of an application credential: ``service``,
+            ``method`` and ``path`` of each
         :raises LookupError: if the user has no role there
         """
         roles: tuple[str, ...] = ()
@@ -161,6 +166,7 @@ class Directory:
             methods=methods,
             issued=made,
             expires=made + datetime.timedelta(seconds=self.token_ttl),
+            access_rules=access_rules,
         )
         with self.lock:
             self._tokens[token.id] = token

@@ -141,6 +141,11 @@ class Identity(wire.Api):
 
     def _validate(self, call: wire.Call) -> webob.Response:
         token = self._subject(call)
+        if token.access_rules is not None and (
+            "OpenStack-Identity-Access-Rules" not in call.req.headers
+        ):
+            # For who would not look at them.
+            raise wire.Refusal(404, "Could not find token.")
         headers = {"X-Subject-Token": token.id, "Vary": "X-Auth-Token"}
         return wire.answer(self._token_view(call, token), 200, headers)
 
@@ -179,6 +184,16 @@ class Identity(wire.Api):
             }
         if token.system:
             view["system"] = {"all": True}
+        if token.access_rules is not None:
+            view["application_credential"] = {
+                "id": wire.stable_id("application_credential", token.id),
+                "name": "restricted",
+                "restricted": True,
+                "access_rules": [
+                    {"id": wire.stable_id("access_rule", str(rule)), **rule}
+                    for rule in token.access_rules
+                ],
+            }
         return {"token": view}
 
     def _catalog(self, call: wire.Call) -> webob.Response:

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 import re
 from typing import Any
 
+from keystoneauth1 import loading
 from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -36,6 +37,7 @@ from nova_shares import conf as nova_shares_conf
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
 from nova_shares.api import faults
+from nova_shares.api import health
 from nova_shares.api import microversion
 from nova_shares.api import server_shares
 from nova_shares.api import versions
@@ -73,14 +75,12 @@ def make_service(
     find = (
         (lambda environ: lookup) if lookup else nova.rest_servers(conf).bound
     )
-    controller = server_shares.Controller(
-        Lazy(
-            faults.or_unavailable(
-                lambda: attachments or shares.Attachments.from_conf(conf)
-            )
-        ),
-        find,
+    made = Lazy(
+        faults.or_unavailable(
+            lambda: attachments or shares.Attachments.from_conf(conf)
+        )
     )
+    controller = server_shares.Controller(made, find)
     api: WSGIApp = api_app.App(controller, auth.from_keystone, MAXIMUM)
 
     # A request's way is from the last line of this function to the first.
@@ -90,17 +90,36 @@ def make_service(
     # of the service, and the documents that tell its versions. The faults
     # of the middleware below are put into our format; a body's size is
     # looked at before Keystone is asked who calls.
-    api = auth_token.AuthProtocol(api, {"oslo_config_config": conf})
+    api = _authenticated(api, conf)
     api = sizelimit.RequestBodySizeLimiter(api, conf)
     api = faults.Wrapper(api, MAXIMUM)
     api = _ByPath(
         versions.Versions(MAXIMUM),
+        ("/healthcheck/deep", health.Deep(lambda: made().store.ping())),
         ("/healthcheck", healthcheck.Healthcheck(None, conf)),
         ("/v2.1", _Root(versions.Versions(MAXIMUM, "/v2.1"), api)),
     )
     api = _RequestId(api, conf)
     api = _cors(api, conf)
     return http_proxy_to_wsgi.HTTPProxyToWSGI(api, conf)  # type: ignore
+
+
+def _authenticated(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:
+    """Let those pass whose token Keystone knows.
+
+    :raises oslo_config.cfg.Error: when ``[keystone_authtoken]`` is missing:
+        keystonemiddleware would start, and answer each request with 500
+    """
+    for name, options in auth_token.list_opts():
+        conf.register_opts(options, group=name)
+    group = "keystone_authtoken"
+    # Application credentials name the services that they may use.
+    conf.set_default("service_type", "compute", group=group)
+    section = conf[group].auth_section or group
+    loading.register_auth_conf_options(conf, section)
+    if not conf[section].auth_type:
+        raise cfg.RequiredOptError("auth_type", cfg.OptGroup(section))
+    return auth_token.AuthProtocol(app, {"oslo_config_config": conf})  # type: ignore
 
 
 def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:

@@ -29,6 +29,7 @@ import webob.exc
 
 from nova_shares import exception
 from nova_shares.api import microversion
+from nova_shares.db import engine as db_engine
 
 LOG = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ def answer(
     if status == 500:
         LOG.error("Unexpected error", exc_info=error)
     elif status > 500:
-        LOG.warning("Answered %s: %s: %s", status, type(error).__name__, error)
+        LOG.warning("Answered %s: %s", status, _explain(error))
     else:
         LOG.debug("Answered %s: %s", status, message)
     response = fault(status, message)
@@ -201,6 +202,13 @@ def _describe(error: Exception) -> tuple[int, str]:
             data = getattr(error, "data", {})
             return status, sentence.format(**data)
     return _UNEXPECTED
+
+
+def _explain(error: Exception) -> str:
+    """Say what went wrong, for the log."""
+    if isinstance(error, db_exc.DBError):
+        return f"database error: {db_engine.explain(error)}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _retry_after(status: int) -> str | None:

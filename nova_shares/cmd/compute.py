@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 import signal
 import sys
 from typing import Any
@@ -29,6 +30,7 @@ from nova_shares.cmd import check
 from nova_shares.compute import service
 
 LOG = logging.getLogger(__name__)
+PROG = "nova-shares-compute"
 
 
 def main() -> int:
@@ -53,18 +55,25 @@ def run(args: list[str]) -> int:
         )
     )
     try:
-        nova_shares_conf.load(args, conf=conf)
-        logging.setup(conf, "nova-shares-compute")
+        nova_shares_conf.load(
+            args,
+            conf=conf,
+            prog=PROG,
+            version=metadata.version("nova-shares"),
+        )
+        logging.setup(conf, PROG)
     except (cfg.Error, logging.LogConfigError, OSError) as e:
-        print(f"nova-shares-compute: {e}", file=sys.stderr)
+        print(f"{PROG}: {e}", file=sys.stderr)
         return 1
     if conf.check:
         return _check(conf)
     try:
         return _run(conf)
     except (cfg.Error, exception.NovaSharesError, OSError) as e:
-        LOG.error("The agent cannot start: %s", _why(e))
-        return 1
+        why = _why(e)
+    # Here, since oslo.log repeats an exception that is being handled.
+    LOG.error("The agent cannot start: %s", why)
+    return 1
 
 
 def _why(error: Exception) -> str:
@@ -81,6 +90,8 @@ def _why(error: Exception) -> str:
             "expected. Nothing is changed. If the new database is intended, "
             f"delete {error.data.get('file', 'database-id')}."
         )
+    if isinstance(error, (cfg.Error, OSError)):
+        return str(error)
     return f"{type(error).__name__}: {error}"
 
 

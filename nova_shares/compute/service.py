@@ -124,7 +124,7 @@ class Agent:
             not the one that the host belonged to before
         """
         self._take_lock()
-        self._until_it_works("database", self._take_host)
+        self._until_it_works(self._take_host)
         if self._told_to_stop:
             return
         self._driver.listen(self.manager.server_changed)
@@ -177,7 +177,7 @@ class Agent:
 
     def _report_stop(self) -> None:
         """Have the host count as one without an agent from now on."""
-        if self.failure is not None:
+        if self.failure is not None or not self._threads:
             return
         try:
             self._rows.heartbeat(
@@ -196,9 +196,13 @@ class Agent:
 
     def _take_host(self) -> None:
         self._check_database()
-        self._rows.claim_host(
-            self._host, self._boot_id, self._driver.capabilities()
-        )
+        try:
+            capabilities = self._driver.capabilities()
+        except exception.StepFailed as e:
+            raise exception.ServiceUnavailable(
+                service="hypervisor", detail=e.message
+            ) from e
+        self._rows.claim_host(self._host, self._boot_id, capabilities)
 
     def _check_database(self) -> None:
         """Hold the database's id against the one of before.
@@ -224,15 +228,20 @@ class Agent:
 
     def _serve(self) -> None:
         def start() -> None:
-            self._server = rpc.get_server(
-                self._conf, self._host, self.manager.reconcile
-            )
-            self._server.start()
+            try:
+                self._server = rpc.get_server(
+                    self._conf, self._host, self.manager.reconcile
+                )
+                self._server.start()
+            except Exception as e:
+                raise exception.ServiceUnavailable(
+                    service="message broker", detail=str(e)
+                ) from e
             LOG.info("Listening for RPC to %s", self._host)
             # What was cast before there was a queue is lost.
             self._resync_now.set()
 
-        self._until_it_works("broker", start)
+        self._until_it_works(start)
 
     def _beat(self) -> None:
         missed = False
@@ -279,16 +288,19 @@ class Agent:
         self.failure = why
         self.stop()
 
-    def _until_it_works(self, what: str, action: Callable[[], None]) -> None:
+    def _until_it_works(self, action: Callable[[], None]) -> None:
+        """Do what needs a neighbour; says once which one is away, and why."""
+        said = None
         while not self._told_to_stop:
             try:
                 action()
                 return
-            except exception.ForeignDatabase:
-                raise
-            except Exception as e:
-                LOG.warning("The %s is not available, retrying: %s", what, e)
-                self._stopping.wait(_RETRY)
+            except exception.ServiceUnavailable as e:
+                why = exception.explain(e)
+            if why != said:
+                LOG.warning("Retrying: %s", why)
+                said = why
+            self._stopping.wait(_RETRY)
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

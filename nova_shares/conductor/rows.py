@@ -20,6 +20,7 @@ from typing import Optional
 from oslo_db import exception as db_exc
 
 from nova_shares import exception
+from nova_shares.db import engine as db_engine
 from nova_shares.db import store as db_store
 from nova_shares.mapping import Capabilities
 from nova_shares.mapping import ShareMapping
@@ -99,5 +100,5 @@ def _translated() -> Iterator[None]:
         yield
     except db_exc.DBError as e:
         raise exception.StateUnavailable(
-            service="database", detail=f"{type(e).__name__}: {e}"
+            service="database", detail=db_engine.explain(e)
         ) from e

@@ -59,6 +59,8 @@ def load(
     args: Sequence[str] = (),
     files: Optional[Sequence[str]] = None,
     conf: Optional[cfg.ConfigOpts] = None,
+    prog: str = PROJECT.replace("_", "-"),
+    version: Optional[str] = None,
 ) -> cfg.ConfigOpts:
     """Read the configuration.
 
@@ -66,13 +68,16 @@ def load(
     :param files: the configuration files; None: those that are found under
         /etc/nova-shares and the like
     :param conf: a ConfigOpts of :func:`new` with options added to it
+    :param prog: what ``--help`` calls the program
+    :param version: what ``--version`` prints
     :raises oslo_config.cfg.Error: when a file can't be found or parsed
     """
     conf = conf or new()
     conf(
         list(args),
         project=PROJECT.replace("_", "-"),
-        prog=PROJECT.replace("_", "-"),
+        prog=prog,
+        version=version,
         default_config_files=None if files is None else list(files),
         default_config_dirs=None if files is None else [],
     )

@@ -84,6 +84,33 @@ def parse_url(conf: cfg.ConfigOpts) -> sa.engine.URL:
     return url.set(drivername=_DRIVERS[url.drivername])
 
 
+def make(url: sa.engine.URL, **options: Any) -> sa.engine.Engine:
+    """Make an engine whose errors are those of :mod:`oslo_db.exception`.
+
+    :raises oslo_config.cfg.Error: the driver of the database is missing
+    """
+    try:
+        engine = sa.create_engine(url, future=True, **options)
+    except ModuleNotFoundError as e:
+        raise cfg.ConfigFileValueError(
+            f"[database] connection: the Python package {e.name} is not"
+            " installed"
+        ) from None
+    exc_filters.register_engine(engine)
+    return engine
+
+
+def explain(error: db_exc.DBError) -> str:
+    """Say in one line what went wrong."""
+    if isinstance(error, db_exc.DBNonExistentTable):
+        return (
+            "the database has no tables of nova_shares; run "
+            "nova-shares-manage db sync"
+        )
+    # The lines below the first are the statement.
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def create(
     conf: cfg.ConfigOpts, breaker: Optional[Breaker] = None
 ) -> sa.engine.Engine:
@@ -98,11 +125,10 @@ def create(
     current = watchdog.Current()
     if url.drivername == "sqlite":
         breaker = None
-    engine = sa.create_engine(
+    engine = make(
         url,
         # For execute(), which has nothing but the engine.
         execution_options={"current": current, "breaker": breaker},
-        future=True,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
         pool_pre_ping=True,
@@ -113,7 +139,6 @@ def create(
         pool_timeout=conf.database.pool_timeout,
         connect_args=_connect_args(url, conf.database.mysql_sql_mode),
     )
-    exc_filters.register_engine(engine)
     dialect: Any = engine.dialect
     # Closing a connection rolls back, even where nothing was begun.
     dialect.do_rollback = lambda connection: None

@@ -36,6 +36,7 @@ from nova_shares.cmd.manage import command
 from nova_shares.cmd.manage import db
 from nova_shares.cmd.manage import mapping
 from nova_shares.cmd.manage import paste
+from nova_shares.db import engine as db_engine
 
 #: A module a group of commands.
 GROUPS = (db, mapping, paste, audit, agent)
@@ -62,14 +63,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             "It belongs to another program or to a newer nova_shares, and is "
             "not changed. Use a separate database for nova_shares."
         )
-    except db_exc.DBNonExistentTable:
-        return _fail(
-            "the database has no tables of nova_shares; run "
-            "nova-shares-manage db sync"
-        )
     except db_exc.DBError as e:
-        # The lines below it are the statement.
-        return _fail(f"database error: {str(e).splitlines()[0]}")
+        return _fail(f"database error: {db_engine.explain(e)}")
     return code or 0
 
 

@@ -77,7 +77,7 @@ def _audit(conf: cfg.ConfigOpts, args: argparse.Namespace) -> int:
         found = looked.run(args.host)
         fixed = _fix(conf, args, looked, found) if args.fix else []
     except exception.ServiceUnavailable as e:
-        raise command.Failed(command.unavailable(e)) from e
+        raise command.Failed(exception.explain(e)) from e
     except manila.Refused as e:
         raise command.Failed(f"Manila refuses: {e.data['message']}") from e
     rows = [

@@ -23,8 +23,6 @@ from typing import Optional
 from oslo_config import cfg
 import prettytable
 
-from nova_shares import exception
-
 Row = dict[str, Any]
 #: Runs a command; returns its exit code, None: 0.
 Run = Callable[[cfg.ConfigOpts, argparse.Namespace], Optional[int]]
@@ -36,14 +34,6 @@ class Failed(Exception):
 
 class UsageError(Failed):
     """Options that do not go together; the message says which."""
-
-
-def unavailable(error: exception.ServiceUnavailable) -> str:
-    """Say which service a command cannot use, and why."""
-    return (
-        f"the {error.data['service']} service is not available: "
-        f"{error.data.get('detail')}"
-    )
 
 
 def add_group(groups: Any, name: str, help_: str) -> Any:

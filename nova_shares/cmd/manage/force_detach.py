@@ -61,7 +61,7 @@ def _force_detach(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     try:
         _until_gone(conf, store, shares, m)
     except exception.ServiceUnavailable as e:
-        raise command.Failed(command.unavailable(e)) from e
+        raise command.Failed(exception.explain(e)) from e
     except manila.Refused as e:
         raise command.Failed(f"Manila refuses: {e.data['message']}") from e
     print(

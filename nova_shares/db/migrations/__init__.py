@@ -30,7 +30,6 @@ from alembic import script
 from alembic.runtime import migration
 from oslo_config import cfg
 from oslo_db import exception as db_exc
-from oslo_db.sqlalchemy import exc_filters
 import sqlalchemy as sa
 
 from nova_shares import exception
@@ -126,14 +125,11 @@ def _engine(url: sa.engine.URL) -> sa.engine.Engine:
         },
         "postgresql+psycopg2": {"connect_timeout": watchdog.TIMEOUT},
     }
-    engine = sa.create_engine(
+    return db_engine.make(
         url,
-        future=True,
         poolclass=sa.pool.NullPool,
         connect_args=patience[url.drivername],
     )
-    exc_filters.register_engine(engine)
-    return engine
 
 
 @contextlib.contextmanager

@@ -14,8 +14,11 @@
 
 from __future__ import annotations
 
+import os
+
 import webob
 
+from nova_shares.api import deploy
 from nova_shares.tests.functional.api import base
 
 
@@ -29,12 +32,12 @@ allowed_origin = http://horizon.example.test
 enable_proxy_headers_parsing = true
 """
 
-    def get(self, path, method="GET", **headers):
+    def get(self, path, method="GET", app=None, **headers):
         request = webob.Request.blank(path, method=method)
         for name, value in headers.items():
             request.headers[name.replace("_", "-")] = value
         request.remote_addr = "127.0.0.1"
-        return request.get_response(self.world.app)
+        return request.get_response(app or self.world.app)
 
     def test_list_of_versions(self):
         answer = self.get("/")
@@ -100,6 +103,21 @@ enable_proxy_headers_parsing = true
         self.assertEqual(200, answer.status_int)
         self.world.cloud.fail("keystone")
         self.assertEqual(200, self.get("/healthcheck").status_int)
+
+    def test_deep_health(self):
+        deep = "/healthcheck/deep"
+        self.assertEqual(200, self.get(deep).status_int)
+        self.assertEqual(200, self.get(deep, "HEAD").status_int)
+        conf = self.world._configure()
+        missing = os.path.join(self.world.directory, "missing", "database")
+        conf.set_override(
+            "connection", f"sqlite:///{missing}", group="database"
+        )
+        app = deploy.make_service(conf)
+        answer = self.get(deep, app=app)
+        self.assertEqual(503, answer.status_int)
+        self.assertEqual("The database is not available.", answer.text)
+        self.assertEqual(200, self.get("/healthcheck", app=app).status_int)
 
     def test_every_answer_has_an_id(self):
         for path in ("/", "/v2.1", "/x", "/healthcheck", "/v2.1/servers"):

@@ -64,6 +64,26 @@ class AgentTest(testtools.TestCase):
         )
         self.assertEqual(f"{ID}\n", self.known())
 
+    def test_a_hypervisor_that_is_down_is_named_once(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        tries = []
+
+        def capabilities():
+            tries.append(1)
+            if len(tries) == 3:
+                self.agent.stop()
+            raise exception.StepFailed("Cannot connect to libvirt: no.")
+
+        self.useFixture(fixtures.MockPatchObject(service, "_RETRY", 0.01))
+        self.driver.capabilities = capabilities
+        self.agent.start()
+        self.assertEqual(3, len(tries))
+        self.assertEqual(
+            "Retrying: the hypervisor service is not available: Cannot"
+            " connect to libvirt: no.\n",
+            log.output,
+        )
+
     def test_a_full_disk_is_survived(self):
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
