@@ -64,6 +64,26 @@ config_file = /ours.conf
 paste.filter_factory = nova_shares.pipeline.filters:versions_filter_factory
 config_file = /ours.conf
 """
+#: As Nova's, with applications that can be loaded without Nova.
+LOADABLE = """\
+[composite:osapi_compute]
+use = egg:Paste#urlmap
+/ = osapi_compute_app_v21
+
+[app:osapi_compute_app_v21]
+use = egg:nova-shares
+config_file = /nowhere.conf
+"""
+BY_HAND = """\
+[filter:nova_shares]
+use = egg:nova-shares
+config_file = /ours.conf
+
+[filter:nova_shares_versions]
+use = egg:nova-shares#versions
+config_file = /ours.conf
+
+"""
 NOVA_CONF = """\
 [DEFAULT]
 transport_url = rabbit://nova:secret@broker:5672/
@@ -210,8 +230,57 @@ class TestCommand(testtools.TestCase):
         self.assertIn(f"cannot write {ours}", self.err.getvalue())
 
     def test_check_before_install(self):
+        self.write("api-paste.ini", LOADABLE)
         self.assertEqual(1, self.run_verb("check"))
-        self.assertIn("'paste install'", self.err.getvalue())
+        self.assertIn("no filter", self.err.getvalue())
+
+    def check(self, text):
+        """Check a paste file; gives the exit code and what was said."""
+        self.write("api-paste.ini", text)
+        self.err.truncate(0)
+        code = self.run_verb("check")
+        return code, self.err.getvalue()
+
+    def test_check_takes_an_edit_by_hand(self):
+        ours = self.write("ours.conf", "")
+        by_hand = BY_HAND.replace("/ours.conf", ours)
+        audit = (
+            "[filter:audit]\nuse = egg:oslo.middleware#request_id\n"
+            "filter-with = nova_shares\n"
+        )
+        app = "[app:osapi_compute_app_v21]\n"
+        versions = "[composite:osapi_compute]\n"
+        with_versions = f"{versions}filter-with = nova_shares_versions\n"
+        pipeline = (
+            "[pipeline:api]\npipeline = nova_shares osapi_compute_app_v21\n"
+        )
+        for edited in (
+            paste.installed(LOADABLE, ours),
+            by_hand
+            + LOADABLE.replace(versions, with_versions).replace(
+                app, f"{app}filter-with = nova_shares\n"
+            ),
+            by_hand
+            + audit
+            + LOADABLE.replace(versions, with_versions).replace(
+                app, f"{app}filter-with = audit\n"
+            ),
+            by_hand + pipeline + LOADABLE.replace(versions, with_versions),
+        ):
+            self.assertEqual((0, ""), self.check(edited), edited)
+
+    def test_check_misses_a_filter(self):
+        ours = self.write("ours.conf", "")
+        whole = paste.installed(LOADABLE, ours)
+        for name, factory in (
+            ("nova_shares", "filter_factory is in front of osapi_compute_app"),
+            ("nova_shares_versions", "versions_filter_factory is in front of"),
+        ):
+            code, said = self.check(
+                whole.replace(f"filter-with = {name}\n", "")
+            )
+            self.assertEqual(1, code)
+            self.assertIn(factory, said)
 
     def test_check_says_that_we_can_not_be_imported(self):
         # A Python that has what the script needs, but for us.
