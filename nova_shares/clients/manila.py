@@ -74,6 +74,18 @@ class AccessRule:
 
 
 @dataclasses.dataclass(frozen=True)
+class AccessKey:
+    """What a client of a cephx access rule needs.
+
+    :ivar access_to: the identity
+    :ivar key: a secret, never shown; None: there is none yet
+    """
+
+    access_to: str
+    key: Optional[str] = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
 class Lock:
     """What keeps others from deleting, or from seeing, something.
 
@@ -204,14 +216,24 @@ class Shares:
         with _well_formed():
             return _rule(body, body["share_id"])
 
-    def access_key(self, access_id: str) -> Optional[str]:
-        """Get the key of a cephx access rule: a secret."""
+    def access_key(self, access_id: str) -> Optional[AccessKey]:
+        """Get the key of a cephx access rule; None when the rule is gone."""
         body = self._get(f"/share-access-rules/{access_id}", "access")
         if body is None:
             return None
         with _well_formed():
-            key: Optional[str] = body.get("access_key")
-            return key
+            return AccessKey(_text(body["access_to"]), body.get("access_key"))
+
+    def metadata(self, share_id: str) -> dict[str, Any]:
+        """Get the metadata of a share, which its users can write.
+
+        :raises nova_shares.exception.ShareNotFound: if the share is gone
+        """
+        body = self._get(f"/shares/{share_id}", "share")
+        if body is None:
+            raise exception.ShareNotFound(share_id=share_id)
+        with _well_formed():
+            return dict(body["metadata"].items())
 
     def allow(
         self,

@@ -35,6 +35,7 @@ from nova_shares.clients import lock_reason
 from nova_shares.clients import manila
 from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
+from nova_shares.mounts import location
 from nova_shares.progress import WAITS
 from nova_shares.progress import Progress
 from nova_shares.virt import driver as virt_driver
@@ -47,6 +48,8 @@ _LOCKED = {"delete", "show"}
 #: The first wait where Manila has just been too slow for the shortest.
 _SLOWER_FIRST_WAIT = 0.1
 #: What the fault of a wait that has run out begins with.
+#: Metadata of a share, which Manila's CephFS driver sets.
+_MOUNT_OPTIONS = "__mount_options"
 _STILL = "The access rule is still"
 #: Nobody waits for a rule to be gone as for one to be active: a first look
 #: that mostly finds it gone saves a call.
@@ -102,7 +105,7 @@ class Access:
 
     def _grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         rule = self._known(m, progress)
-        if rule is None:
+        if rule is None or self._is_outdated(m, rule):
             progress.made = None
             rule = self._make(m, progress)
         if rule.state == "error":
@@ -136,6 +139,9 @@ class Access:
             # What Manila takes today, for the next one: a look in vain less.
             self._first_wait = WAITS[0] if is_active else _SLOWER_FIRST_WAIT
         if is_active:
+            if m.share_proto != "NFS" and m.access_id not in (None, rule.id):
+                # It is of another identity: this one takes over.
+                self._shares.deny(m.share_id, m.access_id)
             return None
         return progress.next_wait(
             self._timeout,
@@ -169,6 +175,18 @@ class Access:
             rule is not None
             and rule.state == "active"
             and rule.access_level == m.access_level
+            and not self._is_outdated(m, rule)
+        )
+
+    def _is_outdated(self, m: ShareMapping, rule: manila.AccessRule) -> bool:
+        """Tell whether a rule is of an identity that is no longer used.
+
+        A guest keeps the one that its share is mounted with.
+        """
+        return (
+            rule.access_type == "cephx"
+            and rule.access_to != self._who(m)[1]
+            and not self._is_mounted(m)
         )
 
     def _known(
@@ -304,10 +322,21 @@ class Access:
         """
         if m.share_proto == "NFS":
             return None
-        key = self._shares.access_key(m.access_id) if m.access_id else None
-        if not key:
+        found = self._shares.access_key(m.access_id) if m.access_id else None
+        if found is None or not found.key:
             raise exception.StepFailed("Manila has no key of the access rule.")
-        return virt_driver.CephxIdentity(self._who(m)[1], key)
+        try:
+            metadata = self._shares.metadata(m.share_id)
+            file_system = location.file_system(metadata.get(_MOUNT_OPTIONS))
+        except exception.ShareNotFound:
+            raise exception.StepFailed(
+                "Manila does not find the share."
+            ) from None
+        except location.BadLocation as e:
+            raise exception.StepFailed(str(e)) from e
+        return virt_driver.CephxIdentity(
+            found.access_to, found.key, file_system
+        )
 
     def relocated(self, m: ShareMapping) -> ShareMapping:
         """Look where a share is exported now; the mapping, as it is then.
@@ -341,7 +370,9 @@ class Access:
             return "ip", self._address
         # Manila refuses a dot, which a host's name may have.
         host = hashlib.sha256(self._host.encode()).hexdigest()[:12]
-        return "cephx", f"nova-shares-{host}-{m.uuid}"
+        # Nova revokes identities that begin with nova- and are none of its
+        # own.
+        return "cephx", f"shares-{host}-{m.uuid}"
 
     @contextlib.contextmanager
     def _held(self, m: ShareMapping) -> Iterator[bool]:

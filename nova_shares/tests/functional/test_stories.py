@@ -54,7 +54,7 @@ class LifeTest(StoryTest):
         self.assertEqual(2, len(self.c.rules(share)))
         for kind, to, state in self.c.rules(share):
             self.assertEqual(("cephx", "active"), (kind, state))
-            self.assertRegex(to, "^nova-shares-[0-9a-f-]+$")
+            self.assertRegex(to, "^shares-[0-9a-f-]+$")
         self.c.detach(self.server, share)
         self.c.see(self.server, share, None)
         self.assertEqual(1, len(self.c.rules(share)))

@@ -244,7 +244,7 @@ class Ceph:
     def evict(self):
         """Cut off who has mounted something as an identity of ours."""
         for one in json.loads(self.command("tell", "mds.a", "session", "ls")):
-            if "nova-shares" in _identity(one):
+            if _identity(one).startswith("shares-"):
                 victim = f"id={one['id']}"
                 self.command("tell", "mds.a", "client", "evict", victim)
 

@@ -37,7 +37,7 @@ class MainJobTest(world.StoryTest):
         (rule,) = self.w.cloud.rules()
         self.assertEqual(
             [(rule.access_to, self.files.path)],
-            [s for s in self.w.ceph.sessions() if "nova-shares" in s[0]],
+            [s for s in self.w.ceph.sessions() if s[0].startswith("shares-")],
         )
         self.assertNotIn(rule.access_key, self.w.log())
         self.stop()

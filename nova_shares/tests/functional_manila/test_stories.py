@@ -94,7 +94,7 @@ class LifeTest(base.StoryTest):
         names = {rule["access_to"] for rule in rules}
         self.assertEqual(2, len(names))
         for name in names:
-            self.assertRegex(name, "^nova-shares-[0-9a-f-]+$")
+            self.assertRegex(name, "^shares-[0-9a-f-]+$")
         self.exact()
         self.detached(self.server, share)
         self.only_rule(share)

@@ -71,6 +71,7 @@ transport_url = {rabbit}
 compute_driver = fake.FakeDriverWithoutFakeNodes
 state_path = {home}/state
 sync_power_state_interval = -1
+stale_share_access_reconcile_interval = 5
 rpc_response_timeout = 20
 use_stderr = true
 [api]

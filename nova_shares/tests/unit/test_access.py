@@ -16,6 +16,7 @@ import threading
 import unittest
 from unittest import mock
 
+from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.clients import manila
 from nova_shares.conductor import access as conductor_access
@@ -101,3 +102,113 @@ class AccessTest(unittest.TestCase):
         failed = dataclasses.replace(self.m, fault=fault)
         self.assertIsNone(self.access.grant(failed, Progress(1)))
         self.shares.deny.assert_not_called()
+
+
+class CephFSTest(unittest.TestCase):
+    """Identities of CephFS shares, of today's prefix and of others."""
+
+    def setUp(self):
+        super().setUp()
+        self.shares, self.mounted = mock.Mock(), False
+        self.shares.makes_locks.return_value = True
+        store = mock.Mock()
+        store.database_id.return_value = "database"
+        self.access = conductor_access.Access(
+            self.shares, store, lambda m: self.mounted, "host", "", 10
+        )
+        self.m = fixtures_db.new_mapping(access_id="old", share_proto="CEPHFS")
+        self.name = self.access._who(self.m)[1]
+        self.rules = {"old": self.rule("old", f"nova-{self.name}")}
+        self.shares.rule.side_effect = self.rules.get
+        self.shares.deny.side_effect = lambda share, rule: (
+            self.rules.pop(rule, None) is not None
+        )
+        self.shares.allow.side_effect = self.allow
+        self.shares.metadata.return_value = {}
+
+    def rule(self, id_, name, state="active"):
+        return manila.AccessRule(
+            id_, self.m.share_id, "cephx", name, "rw", state, True
+        )
+
+    def allow(self, share_id, kind, to, level, reason):
+        self.rules["new"] = self.rule("new", to)
+        return self.rules["new"]
+
+    def test_nova_does_not_take_an_identity_for_its_own(self):
+        self.assertFalse(self.name.startswith("nova-"))
+        self.assertNotIn(".", self.name)
+
+    def test_a_guest_keeps_the_identity_that_it_has(self):
+        self.mounted = True
+        self.assertTrue(self.access.is_granted(self.m))
+        progress = Progress(1)
+        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertEqual("old", progress.made)
+        self.assertEqual({"old"}, set(self.rules))
+
+    def test_another_takes_over_when_nothing_is_mounted(self):
+        self.assertFalse(self.access.is_granted(self.m))
+        progress = Progress(1)
+        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertEqual("new", progress.made)
+        self.assertEqual({"new"}, set(self.rules))
+        self.assertEqual(self.name, self.rules["new"].access_to)
+        # An agent that was killed before this was recorded finds it again.
+        self.shares.allow.side_effect = manila.Refused(message="exists")
+        self.shares.rules.return_value = [self.rules["new"]]
+        self.shares.locks.return_value = [
+            manila.Lock("l", "access_rule", "new", action, "")
+            for action in ("delete", "show")
+        ]
+        progress = Progress(1)
+        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertEqual("new", progress.made)
+
+    def test_the_old_one_stays_until_the_new_one_is_active(self):
+        self.shares.allow.side_effect = lambda *args: self.rules.setdefault(
+            "new", self.rule("new", self.name, "applying")
+        )
+        progress = Progress(1)
+        self.assertIsNotNone(self.access.grant(self.m, progress))
+        self.assertEqual({"old", "new"}, set(self.rules))
+        self.rules["new"] = self.rule("new", self.name)
+        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertEqual({"new"}, set(self.rules))
+
+    def test_who_mounts_is_named_as_in_the_rule(self):
+        self.shares.access_key.return_value = manila.AccessKey("name", "key")
+        identity = self.access.identity(self.m)
+        self.assertEqual(("name", "key"), (identity.name, identity.key))
+        self.assertIsNone(identity.file_system)
+        self.assertNotIn("'key'", repr(self.shares.access_key.return_value))
+
+    def test_mount_options_name_a_file_system_and_nothing_else(self):
+        self.shares.access_key.return_value = manila.AccessKey("name", "key")
+        for options, file_system in (("fs=two", "two"), ("", None)):
+            self.shares.metadata.return_value = {"__mount_options": options}
+            found = self.access.identity(self.m).file_system
+            self.assertEqual(file_system, found)
+        for options in (
+            "fs=two,suid",
+            "suid",
+            "fs=two fs=three",
+            "fs=",
+            "fs=-o",
+            "mds_namespace=two",
+            7,
+            ["fs=two"],
+        ):
+            self.shares.metadata.return_value = {"__mount_options": options}
+            with self.assertRaises(exception.StepFailed):
+                self.access.identity(self.m)
+
+    def test_no_key_or_no_share(self):
+        for found in (None, manila.AccessKey("name", None)):
+            self.shares.access_key.return_value = found
+            with self.assertRaises(exception.StepFailed):
+                self.access.identity(self.m)
+        self.shares.access_key.return_value = manila.AccessKey("name", "key")
+        self.shares.metadata.side_effect = exception.ShareNotFound()
+        with self.assertRaises(exception.StepFailed):
+            self.access.identity(self.m)
