@@ -127,11 +127,11 @@ class Audit:
         # Whoever needs an access rule is on the host of the rule. A row comes
         # before its rule and goes after it: of what changes meanwhile no rule
         # is left over, and nothing is said of the mapping.
-        before = self._store.list_all(host=host)
+        before = {m.uuid: m for m in self._store.each(host=host)}
         locks = {lock.id: lock for lock in self._shares.locks()}
-        found = self._look_at_manila(locks, before)
+        found = self._look_at_manila(locks, before.values())
         after = self._store.list_all(host=host)
-        mappings = [m for m in after if m in before]
+        mappings = [m for m in after if m == before.get(m.uuid)]
         findings = [
             *self._foreign(found, database),
             *self._left_over_rules(found, after, database),
@@ -144,7 +144,7 @@ class Audit:
         return [f for f in findings if host in (None, f.host)]
 
     def _look_at_manila(
-        self, locks: dict[str, manila.Lock], mappings: list[ShareMapping]
+        self, locks: dict[str, manila.Lock], mappings: Iterable[ShareMapping]
     ) -> _Manila:
         rules = {}
         for share_id in sorted({m.share_id for m in mappings}):
@@ -183,6 +183,9 @@ class Audit:
     def _left_over_rules(
         found: _Manila, mappings: list[ShareMapping], database: str
     ) -> Iterator[Finding]:
+        of_share: dict[str, list[ShareMapping]] = {}
+        for m in mappings:
+            of_share.setdefault(m.share_id, []).append(m)
         for rule in found.rules.values():
             reason = found.reasons.get(rule.id)
             if reason and reason.database != database:
@@ -190,7 +193,10 @@ class Audit:
             if reason is None and not rule.ours:
                 # Our user's, but made by another program.
                 continue
-            if any(needs(m, rule, reason, found.rules) for m in mappings):
+            if any(
+                needs(m, rule, reason, found.rules)
+                for m in of_share.get(rule.share_id, ())
+            ):
                 continue
             yield Finding(
                 RULE,
@@ -314,7 +320,8 @@ class Audit:
         """
         for finding in findings:
             if finding.kind == RULE and finding.share_id:
-                if self._is_recorded(finding.id):
+                if self._store.has_access(finding.id):
+                    # A mapping has taken it over since.
                     continue
                 self._shares.deny(finding.share_id, finding.id)
             elif finding.kind == LOCK:
@@ -324,10 +331,6 @@ class Audit:
             else:
                 continue
             yield finding
-
-    def _is_recorded(self, rule_id: str) -> bool:
-        """Tell whether a mapping has taken a rule over since."""
-        return any(m.access_id == rule_id for m in self._store.list_all())
 
 
 def _of(m: ShareMapping, kind: str, detail: str) -> Finding:

@@ -92,6 +92,8 @@ share_mappings = sa.Table(
     # The unique constraints are the index by server.
     sa.Index("share_mappings_host_status_idx", "host", "status"),
     sa.Index("share_mappings_share_id_idx", "share_id"),
+    sa.Index("share_mappings_project_id_idx", "project_id"),
+    sa.Index("share_mappings_access_id_idx", "access_id"),
     **_MYSQL,
 )
 

@@ -24,6 +24,7 @@ If the database fails, every operation raises an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import dataclasses
 from typing import Any
 from typing import Optional
@@ -41,6 +42,8 @@ from nova_shares.db import rows
 
 _MAPPINGS = models.share_mappings
 _AGENTS = models.share_agents
+#: How many mappings one statement reads at most.
+_PAGE = 1000
 _NO_FAULT = {
     "fault_step": None,
     "fault_message": None,
@@ -307,23 +310,50 @@ class Store:
 
     # What the operator calls.
 
-    def list_all(
+    def list_all(self, **asked: Optional[str]) -> list[m.ShareMapping]:
+        """List the mappings that are as asked; see :meth:`each`."""
+        return list(self.each(**asked))  # type: ignore[arg-type]
+
+    def each(
         self,
         host: Optional[str] = None,
         status: Optional[str] = None,
         project_id: Optional[str] = None,
         instance_uuid: Optional[str] = None,
-    ) -> list[m.ShareMapping]:
-        """List the mappings that are as asked, oldest first."""
+        after: int = 0,
+        limit: Optional[int] = None,
+    ) -> Iterator[m.ShareMapping]:
+        """Give the mappings that are as asked, oldest first.
+
+        They are read a page at a time: no statement takes longer, however
+        many there are.
+
+        :param after: the id of the mapping before the first one
+        :param limit: how many at most; None: all
+        """
         asked = {
             _MAPPINGS.c.host: host,
             _MAPPINGS.c.status: status,
             _MAPPINGS.c.project_id: project_id,
             _MAPPINGS.c.instance_uuid: instance_uuid,
         }
-        return self._mappings(
-            *(c == v for c, v in asked.items() if v is not None)
-        )
+        conditions = [c == v for c, v in asked.items() if v is not None]
+        left = limit
+        while left is None or left > 0:
+            size = _PAGE if left is None else min(_PAGE, left)
+            page = self._mappings(
+                _MAPPINGS.c.id > after, *conditions, limit=size
+            )
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1].id
+            left = None if left is None else left - size
+
+    def has_access(self, access_id: str) -> bool:
+        """Tell whether an access rule is recorded with any mapping."""
+        condition = _MAPPINGS.c.access_id == access_id
+        return bool(self._mappings(condition, limit=1))
 
     def retry(self, uuid: str) -> Optional[m.ShareMapping]:
         """Have a failed mapping tried again now; None: none has failed."""
@@ -354,11 +384,14 @@ class Store:
 
     # How a statement is run.
 
-    def _mappings(self, *conditions: Any) -> list[m.ShareMapping]:
+    def _mappings(
+        self, *conditions: Any, limit: Optional[int] = None
+    ) -> list[m.ShareMapping]:
         statement = (
             sa.select(*rows.COLUMNS)
             .where(*conditions)
             .order_by(_MAPPINGS.c.id)
+            .limit(limit)
         )
         return [rows.to_mapping(row) for row in self._execute(statement).rows]
 

@@ -14,8 +14,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from collections.abc import Sequence
 import json
+import textwrap
 from typing import Any
 from typing import Callable
 from typing import Optional
@@ -59,17 +61,27 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def show(
-    args: argparse.Namespace, rows: Sequence[Row], table: Sequence[Row] = ()
-) -> None:
-    """Print rows as ``args.format`` says.
+def positive(text: str) -> int:
+    """Read a number of an option; argparse makes a usage error of no one."""
+    number = int(text)
+    if number <= 0:
+        raise ValueError(text)
+    return number
 
-    :param table: what a table shows of them; default: all
-    """
-    if args.format == "json":
-        print_json(rows)
-    elif rows:
-        print_table(table or rows)
+
+def show(args: argparse.Namespace, rows: Iterable[Row]) -> None:
+    """Print rows as ``args.format`` says; JSON as they come."""
+    if args.format != "json":
+        table = list(rows)
+        if table:
+            print_table(table)
+        return
+    separator = "[\n"
+    for row in rows:
+        print(separator, end="")
+        print(textwrap.indent(json.dumps(row, indent=2), "  "), end="")
+        separator = ",\n"
+    print("[]" if separator == "[\n" else "\n]")
 
 
 def print_json(found: Any) -> None:

@@ -53,6 +53,18 @@ def add(groups: Any) -> None:
     listing.add_argument(
         "--server", type=str.lower, help="show mappings of this server ID"
     )
+    listing.add_argument(
+        "--limit",
+        type=command.positive,
+        help="show at most this number of mappings; default: all",
+    )
+    listing.add_argument(
+        "--marker",
+        type=str.lower,
+        metavar="UUID",
+        help="show the mappings after this one, the last one of the previous"
+        " page",
+    )
     command.add_format(listing)
     for name, run, help_ in (
         ("show", _show, "show a share mapping and its fault"),
@@ -71,15 +83,17 @@ def add(groups: Any) -> None:
 
 
 def _list(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
-    found = db_store.Store.from_conf(conf).list_all(
+    store = db_store.Store.from_conf(conf)
+    found = store.each(
         host=args.host,
         status=args.status,
         project_id=args.project,
         instance_uuid=args.server,
+        after=_get(store, args.marker).id if args.marker else 0,
+        limit=args.limit,
     )
-    command.show(
-        args, [_details(m) for m in found], [_listed(m) for m in found]
-    )
+    view = _details if args.format == "json" else _listed
+    command.show(args, map(view, found))
 
 
 def _show(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:

@@ -75,6 +75,24 @@ class MigrationCases:
         self.assertEqual(revision, migrations.sync(self.conf))
         self.assertEqual(name, store.Store.from_conf(self.conf).database_id())
 
+    def test_a_database_with_rows_of_the_version_before(self):
+        migrations.sync(self.conf)
+        made = store.Store.from_conf(self.conf).insert(
+            fixtures_db.new_mapping()
+        )
+        for column in ("project_id", "access_id"):
+            self.database.run(
+                f"DROP INDEX share_mappings_{column}_idx" + self.on
+            )
+        self.database.run(
+            "UPDATE alembic_version SET version_num = '3d1f0b6a9c27'"
+        )
+        self.test_the_migrations_make_what_the_models_say()
+        self.assertEqual(
+            [made.uuid],
+            [m.uuid for m in store.Store.from_conf(self.conf).each()],
+        )
+
     def test_every_database_has_an_id_of_its_own(self):
         other = self.make_database()
         self.addCleanup(other.drop)

@@ -196,6 +196,15 @@ class ManageTest(unittest.TestCase):
         self.assertEqual(0, code)
         for word in (one.uuid, two.uuid, two.share_id, "mount: timed out"):
             self.assertIn(word, out)
+        self.assertEqual([one.uuid], ids("--limit", "1"))
+        self.assertEqual([two.uuid], ids("--limit", "1", "--marker", one.uuid))
+        self.assertEqual([], ids("--marker", two.uuid.upper()))
+        for wrong in ("0", "-1", "x"):
+            code, _, err = self.run_("mapping", "list", "--limit", wrong)
+            self.assertEqual(2, code, err)
+        code, _, err = self.run_("mapping", "list", "--marker", "x")
+        self.assertEqual(1, code)
+        self.assertIn("share mapping x does not exist", err)
         code, out, err = self.run_("mapping", "list", "--host", "c")
         # Nothing to show is no failure.
         self.assertEqual((0, "", ""), (code, out, err))

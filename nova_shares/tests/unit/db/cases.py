@@ -535,6 +535,32 @@ class OperatorCases(Base):
         self.assertEqual([two.id], ids(instance_uuid=two.instance_uuid))
         self.assertEqual([], ids(host="a", status=m.INACTIVE))
 
+    def test_all_are_listed_a_page_at_a_time(self):
+        made = [self.put(m.ACTIVE, host="a").id for _ in range(7)]
+        other = self.put(m.ACTIVE, host="b").id
+        for page in (1, 2, 3, 7, 8, 100):
+            with mock.patch.object(db_store, "_PAGE", page):
+                self.assertEqual(
+                    [*made, other], [x.id for x in self.store.each()]
+                )
+                self.assertEqual(
+                    made, [x.id for x in self.store.each(host="a")]
+                )
+                for limit in range(1, 9):
+                    found = self.store.each(host="a", limit=limit)
+                    self.assertEqual(made[:limit], [x.id for x in found])
+                    found = self.store.each(after=made[2], limit=limit)
+                    self.assertEqual(
+                        [*made, other][3 : 3 + limit], [x.id for x in found]
+                    )
+
+    def test_has_access(self):
+        made = self.put(m.INACTIVE)
+        self.assertFalse(self.store.has_access("rule"))
+        self.store.record_access(made, "rule")
+        self.assertTrue(self.store.has_access("rule"))
+        self.assertFalse(self.store.has_access("RULE"))
+
     def test_the_database_has_an_identity(self):
         self.store.ping()
         name = self.store.database_id()
