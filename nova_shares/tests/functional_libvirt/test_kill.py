@@ -155,12 +155,16 @@ class KillOthersTest(world.StoryTest):
         self.nothing_left()
 
     def kill_virtiofsd(self):
-        """Kill it under the guest, which asks for something then."""
+        """Kill it under the guest, which waits for an answer."""
+        self.signal_virtiofsd(signal.SIGSTOP)
+        self.guest.run("(ls /mnt/data >/dev/null 2>&1 &); sleep 1")
+        self.signal_virtiofsd(signal.SIGKILL)
+
+    def signal_virtiofsd(self, number):
         for process in lab.running("virtiofsd"):
             # They are two, and the one ends with the other.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        self.guest.run("(ls /mnt/data >/dev/null 2>&1 &)")
+                os.kill(process.pid, number)
 
     def test_virtiofsd_under_a_guest_that_uses_it(self):
         self.running()
