@@ -127,7 +127,7 @@ PARTS = (
     suite(
         "sqlalchemy-2.0",
         "VENV=.venv-sqlalchemy CONSTRAINTS=tools/sqlalchemy-2.0.txt"
-        " tools/test.sh unit functional_services/db",
+        " tools/test.sh unit:tests.unit.db functional_services/db",
         "services",
     ),
     Part(

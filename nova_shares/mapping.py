@@ -189,12 +189,25 @@ class Capabilities:
 
 
 @dataclasses.dataclass(frozen=True)
+class Database:
+    """Which database it is.
+
+    :ivar uuid: given to it by the first ``db sync``
+    :ivar restores: how often an operator has confirmed a restore
+    """
+
+    uuid: str
+    restores: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Agent:
     """The agent of one compute host, as the database has it.
 
     :ivar boot_id: names one start of the agent; the newest start owns it
     :ivar age: seconds since the last heartbeat, by the database's clock
     :ivar stopped: it has reported that it stops
+    :ivar heartbeats: how many there were of the host
     """
 
     host: str
@@ -202,6 +215,7 @@ class Agent:
     capabilities: Capabilities
     age: float
     stopped: bool = False
+    heartbeats: int = 0
 
     def is_down(self, after: float) -> bool:
         """Tell whether the agent has stopped or does not report any more.

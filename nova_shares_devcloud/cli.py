@@ -100,7 +100,7 @@ def main() -> int:
     # Libraries warn their developers; who tries this reads what it prints.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    args = _parse()
+    args = parser().parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="nova-shares-") as temporary:
             return _run(args, args.directory or temporary, signals)
@@ -112,7 +112,8 @@ def main() -> int:
         return 130
 
 
-def _parse() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog=PROG,
         description="Run nova_shares and a development cloud in one process.",
@@ -135,7 +136,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--debug", action="store_true", help="log debug messages"
     )
-    return parser.parse_args()
+    return parser
 
 
 def _run(args: argparse.Namespace, directory: str, signals: Signals) -> int:

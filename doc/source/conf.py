@@ -21,6 +21,7 @@ extensions = [
     "oslo_config.sphinxext",
     "oslo_policy.sphinxpolicygen",
     "oslo_policy.sphinxext",
+    "sphinxcontrib.autoprogram",
     "transitions",
 ]
 html_theme = "openstackdocs"

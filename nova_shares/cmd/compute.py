@@ -78,21 +78,9 @@ def run(args: list[str]) -> int:
 
 def _why(error: Exception) -> str:
     """Return why the agent cannot start."""
-    if isinstance(error, service.AlreadyRunning):
-        return (
-            "Another agent of this host runs on this machine and holds "
-            f"{error.data['lock']}."
-        )
-    if isinstance(error, exception.ForeignDatabase):
-        known = error.data.get("known", "one that db sync has made")
-        return (
-            f"The database ID is {error.data['found']}, but {known} is "
-            "expected. Nothing is changed. If the new database is intended, "
-            f"delete {error.data.get('file', 'database-id')}."
-        )
-    if isinstance(error, (cfg.Error, OSError)):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, exception.NovaSharesError):
+        return service.explain(error)
+    return str(error)
 
 
 def _check(conf: cfg.ConfigOpts) -> int:

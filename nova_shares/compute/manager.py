@@ -317,6 +317,7 @@ class Manager:
         if again is not None:
             return again
         progress.step = "access"
+        self._check_explained(m)
         again = self._access.revoke(m, progress)
         if again is not None:
             return again
@@ -327,6 +328,22 @@ class Manager:
             for other in self._access.needed_by(m):
                 self.reconcile(other.uuid, verify=True)
         return None
+
+    def _check_explained(self, m: ShareMapping) -> None:
+        """Make sure that no mount of no mapping needs the access rule.
+
+        A guest may use it: the database may be older than the guest.
+
+        :raises nova_shares.exception.StepFailed: if one does
+        """
+        if m.share_proto != "NFS":
+            return
+        for uuid in self._driver.mounted_alike(m) - {m.uuid}:
+            if self._rows.get(uuid) is None:
+                raise exception.StepFailed(
+                    f"The share is mounted for {uuid}, which is no mapping. "
+                    "The access rule stays until that mount is removed."
+                )
 
     def _fail(
         self, m: ShareMapping, step: str, error: Exception

@@ -22,7 +22,9 @@ from typing import Any
 from typing import Optional
 from typing import Protocol
 
+from nova_shares.mapping import Agent
 from nova_shares.mapping import Capabilities
+from nova_shares.mapping import Database
 from nova_shares.mapping import ShareMapping
 from nova_shares.progress import Progress
 
@@ -65,8 +67,11 @@ class Rows(Protocol):
     def want_detached(self, uuid: str) -> None:
         """Record that the desired state of a mapping is detached."""
 
-    def database_id(self) -> str:
-        """Name the database."""
+    def database(self) -> Database:
+        """Tell which database it is."""
+
+    def agent(self, host: str) -> Optional[Agent]:
+        """Read the row of a host's agent; None: it never had one."""
 
     def claim_host(
         self, host: str, boot_id: str, capabilities: Capabilities
@@ -79,10 +84,12 @@ class Rows(Protocol):
         boot_id: str,
         capabilities: Capabilities,
         stopped: bool = False,
+        at_least: int = 0,
     ) -> bool:
         """Report that the agent is up, or that it stops.
 
-        :returns: False: it no longer owns the host
+        :param at_least: how many heartbeats of the host there were before
+        :returns: False: it no longer owns the host, or there were fewer
         """
 
 

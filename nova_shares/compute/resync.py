@@ -81,7 +81,7 @@ class Resync:
         :raises Exception: when the database or the hypervisor fails
         """
         # Before the rows: what is mounted later has a row by then.
-        mounted = self._driver.mounted() if all_errors else set()
+        mounted = self._driver.mounted()
         mappings = self._rows.list_for_host(self._host)
         domains = self._driver.domains()
         # All at once: looking at the processes of the host takes a while.

@@ -26,7 +26,6 @@ resync         finds what is out of sync
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import threading
@@ -41,8 +40,10 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from nova_shares import exception
+from nova_shares import mapping
 from nova_shares import rpc
 from nova_shares.compute import manager as compute_manager
+from nova_shares.compute import memory
 from nova_shares.compute import ports
 from nova_shares.compute import resync as compute_resync
 from nova_shares.compute import work
@@ -54,6 +55,8 @@ LOG = logging.getLogger(__name__)
 _RETRY = 2.0
 #: Seconds between two looks whether it is to stop.
 _LOOK = 0.2
+#: How often a database is asked before it counts as restored.
+_TRIES = 3
 
 
 class AlreadyRunning(exception.NovaSharesError):
@@ -83,6 +86,8 @@ class Agent:
         self._told_to_stop = False
         self._stopping = threading.Event()
         self._resync_now = threading.Event()
+        self._memory = memory.Memory(conf.state_path, conf.host)
+        self._reporting = threading.Lock()
         self._lock: Optional[Any] = None
         self._threads: list[threading.Thread] = []
         self._server: Optional[Any] = None
@@ -122,8 +127,14 @@ class Agent:
         :raises AlreadyRunning: if this machine has an agent of the host
         :raises nova_shares.exception.ForeignDatabase: if the database is
             not the one that the host belonged to before
+        :raises nova_shares.exception.Restored: if it has gone back in time
+        :raises nova_shares.exception.HostChanged: if the host had another
+            name before
+        :raises nova_shares.exception.HostTaken: if the host's guests are
+            on another machine, whose agent runs
         """
         self._take_lock()
+        self._memory.check_host()
         self._until_it_works(self._take_host)
         if self._told_to_stop:
             return
@@ -195,36 +206,46 @@ class Agent:
         self._lock = lock
 
     def _take_host(self) -> None:
-        self._check_database()
+        agent = self._check_database()
         try:
             capabilities = self._driver.capabilities()
+            if self._is_elsewhere(agent):
+                raise exception.HostTaken(host=self._host)
         except exception.StepFailed as e:
             raise exception.ServiceUnavailable(
                 service="hypervisor", detail=e.message
             ) from e
         self._rows.claim_host(self._host, self._boot_id, capabilities)
 
-    def _check_database(self) -> None:
-        """Hold the database's id against the one of before.
+    def _check_database(self) -> Optional[mapping.Agent]:
+        """Make sure that the database is the one of before, and no older.
 
-        :raises nova_shares.exception.ForeignDatabase: if it is another
+        :returns: the host's row
+        :raises nova_shares.exception.ForeignDatabase: it is another one
+        :raises nova_shares.exception.Restored: it has gone back in time
         """
-        path = os.path.join(self._conf.state_path, "database-id")
-        found = self._rows.database_id()
-        known = ""
-        with contextlib.suppress(FileNotFoundError), open(path) as f:
-            known = f.read().strip()
-        if not known:
-            # Whole or not at all, whenever the disk is full or power fails.
-            with open(f"{path}.new", "w") as f:
-                f.write(found + "\n")
-                f.flush()
-                os.fsync(f.fileno())
-            os.replace(f"{path}.new", path)
-        elif found != known:
-            raise exception.ForeignDatabase(
-                found=found, known=known, file=path
-            )
+        for left in reversed(range(_TRIES)):
+            agent = self._rows.agent(self._host)
+            try:
+                self._memory.check(self._rows.database(), agent)
+                break
+            except exception.Restored:
+                # A replica may be behind for a moment.
+                if not left or self._stopping.wait(_RETRY):
+                    raise
+        return agent
+
+    def _is_elsewhere(self, agent: Optional[mapping.Agent]) -> bool:
+        """Tell whether an agent runs where the guests of the host are.
+
+        :param agent: the host's row
+        """
+        if agent is None or agent.is_down(self._conf.api.agent_down_time):
+            return False
+        servers = {
+            m.instance_uuid for m in self._rows.list_for_host(self._host)
+        }
+        return bool(servers) and servers.isdisjoint(self._driver.domains())
 
     def _serve(self) -> None:
         def start() -> None:
@@ -247,31 +268,55 @@ class Agent:
         missed = False
         while not self._stopping.wait(self._conf.compute.heartbeat_interval):
             try:
-                ours = self._rows.heartbeat(
-                    self._host, self._boot_id, self._driver.capabilities()
-                )
+                if not self._report():
+                    return
             except Exception as e:
                 LOG.warning("Heartbeat failed: %s", e)
                 missed = True
                 continue
-            if not ours:
-                self._give_up("A newer agent has taken the host over.")
-                return
             if missed:
                 # Messages may have been lost too.
                 missed = False
                 self._resync_now.set()
 
+    def _report(self) -> bool:
+        """Send a heartbeat; False: the agent stops, since it may not."""
+        capabilities = self._driver.capabilities()
+        with self._reporting:
+            while not self._told_to_stop:
+                if self._rows.heartbeat(
+                    self._host,
+                    self._boot_id,
+                    capabilities,
+                    at_least=self._memory.heartbeats,
+                ):
+                    self._memory.count()
+                    return True
+                try:
+                    agent = self._check_database()
+                except (exception.ForeignDatabase, exception.Restored) as e:
+                    self._give_up(explain(e))
+                    return False
+                if agent is None or agent.boot_id != self._boot_id:
+                    self._give_up("A newer agent has taken the host over.")
+                    return False
+        return False
+
     def _resync(self) -> None:
         first = True
         while not self._stopping.is_set():
             try:
-                self._check_database()
+                self._memory.check_id(self._rows.database())
+                # Nothing is done by rows of a database that was restored.
+                if not self._report():
+                    return
                 self.resync.run(all_errors=first)
                 first = False
             except exception.ForeignDatabase as e:
-                self._give_up(f"The database is another than before: {e}")
+                self._give_up(explain(e))
                 return
+            except exception.ServiceUnavailable as e:
+                LOG.warning("Resync failed: %s", exception.explain(e))
             except Exception:
                 LOG.exception("Resync failed")
             interval = self._conf.compute.resync_interval
@@ -306,6 +351,42 @@ class Agent:
         thread = threading.Thread(target=target, name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
+
+
+def explain(error: exception.NovaSharesError) -> str:
+    """Say why an agent does not serve its host, and what to do."""
+    data = error.data
+    if isinstance(error, AlreadyRunning):
+        return (
+            "Another agent of this host runs on this machine and holds "
+            f"{data['lock']}."
+        )
+    if isinstance(error, exception.ForeignDatabase):
+        known = data.get("known", "one that db sync has made")
+        return (
+            f"The database ID is {data['found']}, but {known} is expected. "
+            "Nothing is changed. If the new database is intended, delete "
+            f"{data.get('file', 'database-id')}."
+        )
+    if isinstance(error, exception.Restored):
+        return (
+            f"The database has {data['found']} heartbeats of {data['host']}, "
+            f"but had {data['known']}: it was restored from a backup. Nothing "
+            "is changed. If the restore is intended, run nova-shares-manage "
+            "db confirm-restore."
+        )
+    if isinstance(error, exception.HostChanged):
+        return (
+            f"[DEFAULT] host is {data['found']}, but was {data['known']}. "
+            "Nothing is changed. If the new name is intended, delete "
+            f"{data['file']}."
+        )
+    if isinstance(error, exception.HostTaken):
+        return (
+            f"The agent of {data['host']} is up on another machine, and this "
+            "machine has no guest of the host. Check [DEFAULT] host."
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def _stop(server: Any) -> None:

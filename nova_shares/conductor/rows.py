@@ -22,7 +22,9 @@ from oslo_db import exception as db_exc
 from nova_shares import exception
 from nova_shares.db import engine as db_engine
 from nova_shares.db import store as db_store
+from nova_shares.mapping import Agent
 from nova_shares.mapping import Capabilities
+from nova_shares.mapping import Database
 from nova_shares.mapping import ShareMapping
 
 
@@ -73,9 +75,13 @@ class Rows:
         with _translated():
             self._store.want_detached(uuid)
 
-    def database_id(self) -> str:
+    def database(self) -> Database:
         with _translated():
-            return self._store.database_id()
+            return self._store.database()
+
+    def agent(self, host: str) -> Optional[Agent]:
+        with _translated():
+            return self._store.agent(host)
 
     def claim_host(
         self, host: str, boot_id: str, capabilities: Capabilities
@@ -89,9 +95,12 @@ class Rows:
         boot_id: str,
         capabilities: Capabilities,
         stopped: bool = False,
+        at_least: int = 0,
     ) -> bool:
         with _translated():
-            return self._store.heartbeat(host, boot_id, capabilities, stopped)
+            return self._store.heartbeat(
+                host, boot_id, capabilities, stopped, at_least
+            )
 
 
 @contextlib.contextmanager

@@ -104,6 +104,11 @@ share_agents = sa.Table(
     sa.Column("boot_id", _exact(36), nullable=False),
     sa.Column("last_heartbeat", _time(), nullable=False),
     sa.Column("capabilities", sa.Text(), nullable=False),
+    # A database that was restored from a backup has a lower one than the
+    # host remembers.
+    sa.Column(
+        "heartbeats", sa.BigInteger(), nullable=False, server_default="0"
+    ),
     **_MYSQL,
 )
 
@@ -113,6 +118,8 @@ database_identity = sa.Table(
     METADATA,
     sa.Column("id", sa.SmallInteger(), primary_key=True, autoincrement=False),
     sa.Column("uuid", _exact(36), nullable=False),
+    # How often an operator has confirmed that it was restored.
+    sa.Column("restores", sa.Integer(), nullable=False, server_default="0"),
     **_MYSQL,
 )
 

@@ -111,6 +111,7 @@ def to_agent(row: Any) -> m.Agent:
         capabilities=_to_capabilities(row.capabilities),
         stopped=bool(json.loads(row.capabilities).get(_STOPPED)),
         age=(row.now - row.last_heartbeat).total_seconds(),
+        heartbeats=row.heartbeats,
     )
 
 

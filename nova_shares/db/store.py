@@ -42,6 +42,7 @@ from nova_shares.db import rows
 
 _MAPPINGS = models.share_mappings
 _AGENTS = models.share_agents
+_DATABASE = models.database_identity
 #: How many mappings one statement reads at most.
 _PAGE = 1000
 _NO_FAULT = {
@@ -84,13 +85,18 @@ class Store:
         """Return when the database answers, raise DBError if it doesn't."""
         self._execute(sa.select(sa.literal(1)))
 
-    def database_id(self) -> str:
-        """Name the database, as the first ``db sync`` did."""
-        statement = sa.select(models.database_identity.c.uuid)
-        found = self._execute(statement).rows
+    def database(self) -> m.Database:
+        """Tell which database it is."""
+        found = self._execute(
+            sa.select(_DATABASE.c.uuid, _DATABASE.c.restores)
+        ).rows
         if not found:
             raise exception.ForeignDatabase(found="no identity")
-        return str(found[0].uuid)
+        return m.Database(str(found[0].uuid), found[0].restores)
+
+    def database_id(self) -> str:
+        """Name the database, as the first ``db sync`` did."""
+        return self.database().uuid
 
     # What the API calls.
 
@@ -284,15 +290,23 @@ class Store:
         boot_id: str,
         capabilities: m.Capabilities,
         stopped: bool = False,
+        at_least: int = 0,
     ) -> bool:
-        """Record that the agent is up; False: the host is another start's.
+        """Record that the agent is up.
 
         :param stopped: it is about to stop
+        :param at_least: how many heartbeats there were before
+        :returns: False: the host is another start's, or there were fewer
         """
         statement = (
             _AGENTS.update()
-            .where(_AGENTS.c.host == host, _AGENTS.c.boot_id == boot_id)
+            .where(
+                _AGENTS.c.host == host,
+                _AGENTS.c.boot_id == boot_id,
+                _AGENTS.c.heartbeats >= at_least,
+            )
             .values(
+                heartbeats=_AGENTS.c.heartbeats + 1,
                 last_heartbeat=models.utcnow(),
                 capabilities=rows.from_capabilities(capabilities, stopped),
             )
@@ -309,6 +323,12 @@ class Store:
         return self._agents()
 
     # What the operator calls.
+
+    def confirm_restore(self) -> None:
+        """Record that the database was restored on purpose."""
+        self._execute(
+            _DATABASE.update().values(restores=_DATABASE.c.restores + 1)
+        )
 
     def list_all(self, **asked: Optional[str]) -> list[m.ShareMapping]:
         """List the mappings that are as asked; see :meth:`each`."""

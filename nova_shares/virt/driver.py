@@ -98,6 +98,13 @@ class Driver(abc.ABC):
         """Return the UUIDs of the mappings that have a mount."""
 
     @abc.abstractmethod
+    def mounted_alike(self, mapping: ShareMapping) -> set[str]:
+        """Return the UUIDs of the mappings that have the same export mounted.
+
+        The mapping itself may be among them.
+        """
+
+    @abc.abstractmethod
     def unmount_leftover(self, uuid: str) -> None:
         """Remove the mount of a mapping that no longer exists.
 

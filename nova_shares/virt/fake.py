@@ -264,6 +264,13 @@ class FakeDriver(driver.Driver):
     def mounted(self) -> set[str]:
         return set(self._hypervisor.mounts())
 
+    def mounted_alike(self, mapping: ShareMapping) -> set[str]:
+        return {
+            uuid
+            for uuid, place in self._hypervisor.mounts().items()
+            if place == mapping.export_location
+        }
+
     def unmount_leftover(self, uuid: str) -> None:
         self._hypervisor.unmount_leftover(uuid)
 

@@ -161,6 +161,9 @@ class LibvirtDriver(driver.Driver):
     def mounted(self) -> set[str]:
         return self._mounts.listed()
 
+    def mounted_alike(self, mapping: ShareMapping) -> set[str]:
+        return self._mounts.of_export(mapping)
+
     def unmount_leftover(self, uuid: str) -> None:
         path = self._mounts.path(uuid)
         conn = self._connection.get()

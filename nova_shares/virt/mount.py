@@ -18,6 +18,7 @@ what is mounted; that a directory exists does not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import json
@@ -84,15 +85,28 @@ class Mounts:
         A guest with a device of an empty directory writes to the disk of
         the host.
         """
-        found = [
-            name
-            for mount in process_table.mounts()
-            for base, _, name in [mount.target.rpartition("/")]
-            if base == self._config.base
-        ]
+        found = [name for name, _ in self._ours()]
         with contextlib.suppress(FileNotFoundError):
             found += os.listdir(self._config.base)
         return {name for name in found if uuidutils.is_uuid_like(name)}
+
+    def of_export(self, m: ShareMapping) -> set[str]:
+        """List the UUIDs of the mappings that have the same export mounted."""
+        try:
+            export = location.parse(m.share_proto, m.export_location)
+        except location.BadLocation:
+            return set()
+        return {
+            name
+            for name, mount in self._ours()
+            if export.is_mounted_as(mount.fstype, mount.source)
+        }
+
+    def _ours(self) -> Iterator[tuple[str, process_table.Mount]]:
+        for mount in process_table.mounts():
+            base, _, name = mount.target.rpartition("/")
+            if base == self._config.base:
+                yield name, mount
 
     def is_mounted(self, m: ShareMapping) -> bool:
         """Return whether the share is mounted and the mount is not dead.

@@ -20,6 +20,7 @@ from oslo_config import cfg
 
 from nova_shares.cmd.manage import command
 from nova_shares.db import migrations
+from nova_shares.db import store as db_store
 
 
 def add(groups: Any) -> None:
@@ -27,10 +28,21 @@ def add(groups: Any) -> None:
     group = command.add_group(groups, "db", "the database of nova_shares")
     command.add(group, "sync", _sync, "create or upgrade the tables")
     command.add(group, "version", _version, "show the revision of the tables")
+    command.add(
+        group,
+        "confirm-restore",
+        _confirm_restore,
+        "let agents work with a database that was restored from a backup",
+    )
 
 
 def _sync(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     print(f"The database is at revision {migrations.sync(conf)}.")
+
+
+def _confirm_restore(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
+    db_store.Store.from_conf(conf).confirm_restore()
+    print("Agents work with the database as it is now.")
 
 
 def _version(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:

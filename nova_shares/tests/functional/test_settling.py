@@ -324,8 +324,22 @@ class SettlingTest(unittest.TestCase):
         cls.world.setUp()
         cls.addClassCleanup(cls.world.cleanUp)
 
-    def test_settles(self):
-        for seed in range(EXAMPLES):
+    # Apart, so that two workers share them.
+
+    def test_settles_0(self):
+        self.settle(0)
+
+    def test_settles_1(self):
+        self.settle(1)
+
+    def test_settles_2(self):
+        self.settle(2)
+
+    def test_settles_3(self):
+        self.settle(3)
+
+    def settle(self, quarter):
+        for seed in range(quarter, EXAMPLES, 4):
             with self.subTest(seed=seed):
                 settling = Settling(self.world)
                 for name, args in _events(seed):

@@ -142,29 +142,36 @@ class DetachTest(world.StoryTest):
         self.nothing_left()
 
 
+HOSTILE = (
+    "127.0.0.1:16789:/x;touch /tmp/nova-shares-hostile",
+    "127.0.0.1:16789:/x\ntouch /tmp/nova-shares-hostile",
+    "127.0.0.1:16789:/x,exec,suid",
+    "127.0.0.1:16789:/x/../..",
+    "-o exec:/x",
+    "$(touch /tmp/nova-shares-hostile):/x",
+)
+
+
 class HostTest(world.StoryTest):
     def test_hostile_export_locations_mount_nothing_and_run_nothing(self):
-        for path in (
-            "127.0.0.1:16789:/x;touch /tmp/nova-shares-hostile",
-            "127.0.0.1:16789:/x\ntouch /tmp/nova-shares-hostile",
-            "127.0.0.1:16789:/x,exec,suid",
-            "127.0.0.1:16789:/x/../..",
-            "-o exec:/x",
-            "$(touch /tmp/nova-shares-hostile):/x",
-        ):
+        shares = []
+        for number, path in enumerate(HOSTILE):
             share = self.w.share(proto="CEPHFS", paths=[path])
             self.assertEqual(409, self.w.attach(self.server, share))
             # One that has got into the database all the same.
             share = self.w.share(proto="CEPHFS", paths=["127.0.0.1:1:/x"])
             self.w.ceph_of[share] = "/"
-            self.attached(share=share, tag="hostile")
+            self.attached(share=share, tag=f"hostile{number}")
             self.w.store.relocate(self.w.mapping(self.server, share), path)
-            self.start()
+            shares.append(share)
+        self.start()
+        for share in shares:
             self.see("error", share=share)
             fault = self.w.mapping(self.server, share).fault
             self.assertEqual("mount", fault.step)
             self.assertIn("export location", fault.message)
-            self.stop()
+        self.stop()
+        for share in shares:
             self.see("inactive", share=share)
             self.detach(share=share)
             self.see(None, share=share)

@@ -31,6 +31,7 @@ class ResyncTest(testtools.TestCase):
         store, driver, manager = mock.Mock(), mock.Mock(), mock.Mock()
         store.list_for_host.return_value = mappings
         driver.domains.return_value = {m.instance_uuid: True for m in mappings}
+        driver.mounted.return_value = set()
         driver.works.return_value = {m.uuid for m in mappings[:2]}
         resync.Resync("host", store, driver, manager, mock.Mock()).run()
         self.assertEqual(
@@ -42,6 +43,7 @@ class ResyncTest(testtools.TestCase):
         m = fixtures_db.new_mapping(status=mapping.INACTIVE)
         store, driver = mock.Mock(), mock.Mock()
         store.list_for_host.return_value = [m]
+        driver.mounted.return_value = set()
         servers = mock.Mock()
         servers.find = mock.Mock(
             side_effect=exception.ServerNotFound(server_id=m.instance_uuid)
@@ -63,6 +65,7 @@ class ResyncTest(testtools.TestCase):
         store, driver, asked = mock.Mock(), mock.Mock(), []
         store.list_for_host.return_value = mappings
         driver.domains.return_value = {}
+        driver.mounted.return_value = set()
 
         def find(server_id):
             asked.append(server_id)

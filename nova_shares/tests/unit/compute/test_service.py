@@ -14,15 +14,17 @@
 """How an agent begins and ends."""
 
 import os
-import resource
 import threading
+from unittest import mock
 
 import fixtures
 import testtools
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
+from nova_shares import mapping
 from nova_shares.compute import service
+from nova_shares.tests import fixtures_db
 from nova_shares.virt import fake
 
 ID = "4f7f2b1e-0000-4000-8000-000000000000"
@@ -32,15 +34,17 @@ class Database:
     def __init__(self, identifier):
         self._identifier = identifier
 
-    def database_id(self):
-        return self._identifier
+    def database(self):
+        return mapping.Database(self._identifier)
+
+    def agent(self, host):
+        return None
 
 
 class AgentTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.directory = self.useFixture(fixtures.TempDir()).path
-        self.file = os.path.join(self.directory, "database-id")
         self.driver = fake.FakeDriver(fake.Hypervisor())
         self.agent = self.make()
 
@@ -51,18 +55,31 @@ class AgentTest(testtools.TestCase):
         conf = nova_shares_conf.load(files=[path])
         return service.Agent(conf, self.driver, Database(database), None, None)
 
-    def known(self):
-        with open(self.file) as f:
-            return f.read()
-
-    def test_another_database_is_refused(self):
-        self.agent._check_database()
-        self.assertEqual(f"{ID}\n", self.known())
-        self.agent._check_database()
-        self.assertRaises(
-            exception.ForeignDatabase, self.make("another")._check_database
-        )
-        self.assertEqual(f"{ID}\n", self.known())
+    def test_who_has_none_of_the_guests_gives_way(self):
+        """Only to an agent that reports: else a host would have none."""
+        mine, other = (fixtures_db.new_mapping() for _ in range(2))
+        hypervisor = fake.Hypervisor()
+        hypervisor.define(mine.instance_uuid)
+        for guests, age, stopped, gives_way in (
+            ([], 1, False, False),
+            ([other], 1, False, True),
+            ([other, mine], 1, False, False),
+            ([other], 61, False, False),
+            ([other], 1, True, False),
+        ):
+            rows = mock.Mock()
+            rows.database.return_value = mapping.Database(ID)
+            rows.agent.return_value = mapping.Agent(
+                "host", "boot", mapping.Capabilities(), age, stopped, 5
+            )
+            rows.list_for_host.return_value = guests
+            driver = fake.FakeDriver(hypervisor)
+            agent = service.Agent(self.agent._conf, driver, rows, None, None)
+            if gives_way:
+                self.assertRaises(exception.HostTaken, agent._take_host)
+            else:
+                agent._take_host()
+            self.assertEqual(not gives_way, rows.claim_host.called)
 
     def test_a_hypervisor_that_is_down_is_named_once(self):
         log = self.useFixture(fixtures.FakeLogger())
@@ -83,22 +100,6 @@ class AgentTest(testtools.TestCase):
             " connect to libvirt: no.\n",
             log.output,
         )
-
-    def test_a_full_disk_is_survived(self):
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-        try:
-            self.assertRaises(OSError, self.agent._check_database)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        self.assertFalse(os.path.exists(self.file))
-        self.agent._check_database()
-        self.assertEqual(f"{ID}\n", self.known())
-
-    def test_an_empty_file_says_nothing(self):
-        open(self.file, "w").close()
-        self.agent._check_database()
-        self.assertEqual(f"{ID}\n", self.known())
 
     def test_a_signal_in_the_midst_of_anything_stops_it(self):
         def interrupted():
