@@ -340,7 +340,7 @@ class Store:
         status: Optional[str] = None,
         project_id: Optional[str] = None,
         instance_uuid: Optional[str] = None,
-        after: int = 0,
+        after: Optional[int] = None,
         limit: Optional[int] = None,
     ) -> Iterator[m.ShareMapping]:
         """Give the mappings that are as asked, oldest first.
@@ -348,7 +348,8 @@ class Store:
         They are read a page at a time: no statement takes longer, however
         many there are.
 
-        :param after: the id of the mapping before the first one
+        :param after: the id of the mapping before the first one; None: there
+            is none
         :param limit: how many at most; None: all
         """
         asked = {
@@ -362,7 +363,7 @@ class Store:
         while left is None or left > 0:
             size = _PAGE if left is None else min(_PAGE, left)
             page = self._mappings(
-                _MAPPINGS.c.id > after, *conditions, limit=size
+                _MAPPINGS.c.id > (after or 0), *conditions, limit=size
             )
             yield from page
             if len(page) < size:

@@ -89,7 +89,7 @@ def _list(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
         status=args.status,
         project_id=args.project,
         instance_uuid=args.server,
-        after=_get(store, args.marker).id if args.marker else 0,
+        after=_get(store, args.marker).id if args.marker else None,
         limit=args.limit,
     )
     view = _details if args.format == "json" else _listed
