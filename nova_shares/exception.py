@@ -117,18 +117,6 @@ class ForeignDatabase(NovaSharesError):
     """The database is not the one that is expected: ``found``."""
 
 
-class Restored(NovaSharesError):
-    """The database is older than the host remembers: from a backup."""
-
-
-class HostChanged(NovaSharesError):
-    """The directory ``file`` is in was that of host ``known``."""
-
-
-class HostTaken(NovaSharesError):
-    """The agent of ``host`` runs elsewhere, and so do the host's guests."""
-
-
 class StepFailed(NovaSharesError):
     """A step of an attach or a detach failed, as ``message`` says.
 

@@ -32,6 +32,14 @@ from nova_shares.mapping import Database
 LOG = logging.getLogger(__name__)
 
 
+class Restored(exception.NovaSharesError):
+    """The database is older than the host remembers: from a backup."""
+
+
+class HostChanged(exception.NovaSharesError):
+    """The directory of ``file`` was that of the host ``known``."""
+
+
 class Memory:
     """The files of one host; an operator who means a change deletes one.
 
@@ -49,13 +57,13 @@ class Memory:
     def check_host(self) -> None:
         """Make sure that the directory is that of this host.
 
-        :raises nova_shares.exception.HostChanged: if it is another's
+        :raises HostChanged: if it is another's
         """
         known = self._read("host")
         if not known:
             self._write("host", self._host)
         elif known != self._host:
-            raise exception.HostChanged(
+            raise HostChanged(
                 found=self._host, known=known, file=self._path("host")
             )
 
@@ -64,7 +72,7 @@ class Memory:
 
         :param agent: the host's row
         :raises nova_shares.exception.ForeignDatabase: it is another one
-        :raises nova_shares.exception.Restored: it has gone back in time
+        :raises Restored: it has gone back in time
         """
         self.check_id(database)
         heartbeats = 0 if agent is None else agent.heartbeats
@@ -72,7 +80,7 @@ class Memory:
             database.restores == self._restores
             and heartbeats < self.heartbeats
         ):
-            raise exception.Restored(
+            raise Restored(
                 found=heartbeats, known=self.heartbeats, host=self._host
             )
         self._restores = database.restores

@@ -63,6 +63,10 @@ class AlreadyRunning(exception.NovaSharesError):
     """Another agent holds the ``lock`` of this host."""
 
 
+class HostTaken(exception.NovaSharesError):
+    """The agent of ``host`` runs elsewhere, and so do the host's guests."""
+
+
 class Agent:
     """Serves the mappings of one host until it is told to stop.
 
@@ -127,10 +131,10 @@ class Agent:
         :raises AlreadyRunning: if this machine has an agent of the host
         :raises nova_shares.exception.ForeignDatabase: if the database is
             not the one that the host belonged to before
-        :raises nova_shares.exception.Restored: if it has gone back in time
-        :raises nova_shares.exception.HostChanged: if the host had another
+        :raises memory.Restored: if it has gone back in time
+        :raises memory.HostChanged: if the host had another
             name before
-        :raises nova_shares.exception.HostTaken: if the host's guests are
+        :raises HostTaken: if the host's guests are
             on another machine, whose agent runs
         """
         self._take_lock()
@@ -210,7 +214,7 @@ class Agent:
         try:
             capabilities = self._driver.capabilities()
             if self._is_elsewhere(agent):
-                raise exception.HostTaken(host=self._host)
+                raise HostTaken(host=self._host)
         except exception.StepFailed as e:
             raise exception.ServiceUnavailable(
                 service="hypervisor", detail=e.message
@@ -222,14 +226,14 @@ class Agent:
 
         :returns: the host's row
         :raises nova_shares.exception.ForeignDatabase: it is another one
-        :raises nova_shares.exception.Restored: it has gone back in time
+        :raises memory.Restored: it has gone back in time
         """
         for left in reversed(range(_TRIES)):
             agent = self._rows.agent(self._host)
             try:
                 self._memory.check(self._rows.database(), agent)
                 break
-            except exception.Restored:
+            except memory.Restored:
                 # A replica may be behind for a moment.
                 if not left or self._stopping.wait(_RETRY):
                     raise
@@ -294,7 +298,7 @@ class Agent:
                     return True
                 try:
                     agent = self._check_database()
-                except (exception.ForeignDatabase, exception.Restored) as e:
+                except (exception.ForeignDatabase, memory.Restored) as e:
                     self._give_up(explain(e))
                     return False
                 if agent is None or agent.boot_id != self._boot_id:
@@ -368,20 +372,20 @@ def explain(error: exception.NovaSharesError) -> str:
             "Nothing is changed. If the new database is intended, delete "
             f"{data.get('file', 'database-id')}."
         )
-    if isinstance(error, exception.Restored):
+    if isinstance(error, memory.Restored):
         return (
             f"The database has {data['found']} heartbeats of {data['host']}, "
             f"but had {data['known']}: it was restored from a backup. Nothing "
             "is changed. If the restore is intended, run nova-shares-manage "
             "db confirm-restore."
         )
-    if isinstance(error, exception.HostChanged):
+    if isinstance(error, memory.HostChanged):
         return (
             f"[DEFAULT] host is {data['found']}, but was {data['known']}. "
             "Nothing is changed. If the new name is intended, delete "
             f"{data['file']}."
         )
-    if isinstance(error, exception.HostTaken):
+    if isinstance(error, HostTaken):
         return (
             f"The agent of {data['host']} is up on another machine, and this "
             "machine has no guest of the host. Check [DEFAULT] host."

@@ -16,7 +16,7 @@ import contextlib
 import os
 import sqlite3
 
-from nova_shares import exception
+from nova_shares.compute import memory
 from nova_shares.tests.functional import cloud
 
 
@@ -64,7 +64,7 @@ class RestoredTest(cloud.StoryTest):
 
     def refused(self):
         """Have an agent refuse to start; gives the error."""
-        error = self.assertRaises(exception.Restored, self.c.start_agent)
+        error = self.assertRaises(memory.Restored, self.c.start_agent)
         agent, self.c.aio.agent = self.c.aio.agent, None
         agent.stop()
         agent.wait()

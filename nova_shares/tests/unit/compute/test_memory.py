@@ -56,7 +56,7 @@ class MemoryTest(testtools.TestCase):
     def refused(self, heartbeats, **fields):
         before = self.read("heartbeats")
         error = self.assertRaises(
-            exception.Restored, self.check, heartbeats, **fields
+            memory.Restored, self.check, heartbeats, **fields
         )
         self.assertEqual(before, self.read("heartbeats"))
         return error
@@ -74,7 +74,7 @@ class MemoryTest(testtools.TestCase):
         self.make().check_host()
         self.make().check_host()
         error = self.assertRaises(
-            exception.HostChanged, self.make("other").check_host
+            memory.HostChanged, self.make("other").check_host
         )
         self.assertEqual("host", error.data["known"])
         os.unlink(error.data["file"])

@@ -76,7 +76,7 @@ class AgentTest(testtools.TestCase):
             driver = fake.FakeDriver(hypervisor)
             agent = service.Agent(self.agent._conf, driver, rows, None, None)
             if gives_way:
-                self.assertRaises(exception.HostTaken, agent._take_host)
+                self.assertRaises(service.HostTaken, agent._take_host)
             else:
                 agent._take_host()
             self.assertEqual(not gives_way, rows.claim_host.called)
