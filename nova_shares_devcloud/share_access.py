@@ -196,6 +196,10 @@ class Access:
                 for lock in reversed(self._manila.locks.values())
                 if everybody or lock.project_id == ctx.project_id
             ]
+        since = query.get("created_since")
+        if since is not None:
+            # A time that cannot be read is refused, as by Manila.
+            seen = [view for view in seen if view["created_at"] >= since[:19]]
         filters = set(query) & (
             set(shares.ResourceLock.__dataclass_fields__) - {"created"}
         )

@@ -18,12 +18,17 @@
 # one of it that has CephFS. Needs no init system; what runs is left alone.
 #
 #   manila-services.sh up DIR            install and start; files are in DIR
-#   manila-services.sh start DIR NAME    start one: keystone, manila-api,
-#   manila-services.sh stop DIR NAME     manila-scheduler or manila-share
-#   manila-services.sh down DIR          stop all four
+#   manila-services.sh start DIR NAME    start one: broker, keystone,
+#   manila-services.sh stop DIR NAME     manila-api, manila-scheduler or
+#                                        manila-share
+#   manila-services.sh down DIR          stop them all
 #
-# PORT_KEYSTONE, PORT_MANILA: where they listen (25000, 28786: below the ports
-# that the system gives to clients, any of which may be taken). Everybody's
+# The "broker" is a way to RabbitMQ of Manila's own: without it Manila has no
+# broker, and everybody else has.
+#
+# PORT_KEYSTONE, PORT_MANILA, PORT_BROKER: where they listen (25000, 28786,
+# 25673: below the ports that the system gives to clients, any of which may be
+# taken). Everybody's
 # password is "secret". Shares of type "dummy" and "slow" are NFS, the latter
 # take 2 s to let a host in or out; those of type "cephfs" are CephFS.
 set -euo pipefail
@@ -37,8 +42,9 @@ dir=$(cd "$dir" && pwd)
 bin=$dir/venv/bin
 keystone=http://127.0.0.1:${PORT_KEYSTONE:=25000}/v3
 manila=http://127.0.0.1:${PORT_MANILA:=28786}/v2
+: "${PORT_BROKER:=25673}"
 database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306
-processes=(keystone manila-api manila-share manila-scheduler)
+processes=(broker keystone manila-api manila-share manila-scheduler)
 
 alive() {
     local pid
@@ -49,6 +55,9 @@ start() {
     local name=$1 _
     alive "$name" && return 0
     case $name in
+        broker)
+            run broker "$bin/python" "$here/manila/forward.py" \
+                "$PORT_BROKER" 5672 ;;
         keystone)
             export OS_KEYSTONE_CONFIG_DIR=$dir/etc
             web keystone "$PORT_KEYSTONE" keystone.wsgi.api ;;
@@ -136,7 +145,7 @@ CONF
 [DEFAULT]
 my_ip = 127.0.0.1
 host = storage
-transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:5672/ns_manila
+transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:$PORT_BROKER/ns_manila
 state_path = $dir/state
 api_paste_config = $bin/../etc/manila/api-paste.ini
 enabled_share_backends = dummy,slow,cephfs

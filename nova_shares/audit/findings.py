@@ -61,7 +61,6 @@ KINDS = {
 #: Those that can be put right without anybody losing what they use.
 FIXABLE = (RULE, LOCK, NO_SERVER)
 
-_SHARE_LOCK = "Locked by access lock: "
 _SETTLED = (mapping.INACTIVE, mapping.ACTIVE)
 
 
@@ -116,9 +115,13 @@ class Audit:
         #: The id of the database.
         self.database = store.database_id()
 
-    def run(self, host: Optional[str] = None) -> list[Finding]:
+    def run(
+        self, host: Optional[str] = None, all_shares: bool = False
+    ) -> list[Finding]:
         """List what is wrong, on a host or anywhere.
 
+        :param all_shares: look for access rules at shares that neither a
+            mapping nor a lock names: a request for each
         :raises nova_shares.exception.ServiceUnavailable: when Manila or
             Nova does not answer as it should
         """
@@ -129,7 +132,10 @@ class Audit:
         # is left over, and nothing is said of the mapping.
         before = {m.uuid: m for m in self._store.each(host=host)}
         locks = {lock.id: lock for lock in self._shares.locks()}
-        found = self._look_at_manila(locks, before.values())
+        shares = {m.share_id for m in before.values()}
+        if all_shares:
+            shares.update(self._shares.share_ids())
+        found = self._look_at_manila(locks, shares)
         after = self._store.list_all(host=host)
         mappings = [m for m in after if m == before.get(m.uuid)]
         findings = [
@@ -144,10 +150,10 @@ class Audit:
         return [f for f in findings if host in (None, f.host)]
 
     def _look_at_manila(
-        self, locks: dict[str, manila.Lock], mappings: Iterable[ShareMapping]
+        self, locks: dict[str, manila.Lock], share_ids: Iterable[str]
     ) -> _Manila:
         rules = {}
-        for share_id in sorted({m.share_id for m in mappings}):
+        for share_id in sorted(share_ids):
             try:
                 listed = self._shares.rules(share_id)
             except exception.ShareNotFound:
@@ -207,14 +213,17 @@ class Audit:
             )
 
     def _left_over_locks(self, found: _Manila) -> Iterator[Finding]:
+        kept = {
+            lock.id
+            for lock in found.locks.values()
+            if lock.kind == "access_rule" and lock.resource_id in found.rules
+        }
         for lock in found.locks.values():
+            behind = manila.behind(lock)
             if lock.kind == "access_rule":
-                gone = lock.resource_id not in found.rules
+                gone = lock.id not in kept
             else:
-                behind = lock.reason[len(_SHARE_LOCK) :]
-                gone = lock.reason.startswith(_SHARE_LOCK) and (
-                    behind not in found.locks
-                )
+                gone = behind is not None and behind not in kept
             # It may have gone with its rule since.
             if gone and lock in self._shares.locks(lock.resource_id):
                 reason = found.reasons.get(lock.resource_id)

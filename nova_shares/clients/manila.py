@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import datetime
 from typing import Any
 from typing import Optional
 
@@ -40,6 +41,7 @@ LOG = logging.getLogger(__name__)
 #: What our access rules carry from the moment that they exist, whatever
 #: becomes of their locks.
 _MARK = {"made_by": "nova_shares"}
+_SHARE_LOCK = "Locked by access lock: "
 _LONGEST_REASON = 1023
 _REFUSALS = (400, 403, 409, 413)
 
@@ -101,6 +103,16 @@ class Lock:
     reason: str
 
 
+def behind(lock: Lock) -> Optional[str]:
+    """Tell for which lock on a rule Manila has locked a share.
+
+    :returns: its id; None: the lock was not made for another one
+    """
+    if lock.kind != "share" or not lock.reason.startswith(_SHARE_LOCK):
+        return None
+    return lock.reason[len(_SHARE_LOCK) :]
+
+
 class Refused(exception.NovaSharesError):
     """Manila does not do it, for the reason that ``message`` says."""
 
@@ -147,6 +159,21 @@ class Shares:
             return True
         self.must_see_all()
         return False
+
+    def share_ids(self) -> Iterator[str]:
+        """List the shares of all projects."""
+        path, offset = "/shares?all_tenants=1&limit=1000", 0
+        while True:
+            response = self._session.send("GET", f"{path}&offset={offset}")
+            with _well_formed():
+                page = [
+                    _text(share["id"])
+                    for share in session.body(response)["shares"]
+                ]
+            if not page:
+                return
+            yield from page
+            offset += len(page)
 
     def must_see_all(self) -> None:
         """Make sure that the service user sees the shares of all projects.
@@ -274,15 +301,22 @@ class Shares:
         wish = {"access_id": access_id, "unrestrict": True}
         return self._act(share_id, "deny_access", wish) is not None
 
-    def locks(self, resource_id: Optional[str] = None) -> list[Lock]:
+    def locks(
+        self,
+        resource_id: Optional[str] = None,
+        since: Optional[datetime.datetime] = None,
+    ) -> list[Lock]:
         """List the locks that the service user has made, newest first.
 
         :param resource_id: those on one access rule or share; None: all
+        :param since: those that were made from this time on
         """
         path = "/resource-locks?all_projects=true"
         path += f"&user_id={self._session.user_id()}"
         if resource_id is not None:
             path += f"&resource_id={resource_id}"
+        if since is not None:
+            path += f"&created_since={since:%Y-%m-%dT%H:%M:%SZ}"
         found: dict[str, Lock] = {}
         while True:
             response = self._session.send("GET", f"{path}&offset={len(found)}")

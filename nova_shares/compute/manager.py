@@ -45,6 +45,7 @@ _DATABASE_RETRY = 5.0
 _SERVER = "server:"
 #: And that of a mapping whose access rule alone is looked at.
 _VERIFY = "verify:"
+_CLEAN_UP = "clean-up:"
 
 
 class Manager:
@@ -99,11 +100,17 @@ class Manager:
         """Have a server's mappings reconciled: its guest has changed."""
         self._add(_SERVER + instance_uuid, work.EVENT)
 
+    def clean_up(self) -> None:
+        """Have what no mapping needs any more removed from Manila."""
+        self._add(_CLEAN_UP)
+
     def handle(self, key: str, queue: str) -> Optional[float]:
         """Reconcile what the queue hands out: a mapping or a server."""
         try:
             if key.startswith(_SERVER):
                 self._reconcile_server(key[len(_SERVER) :])
+            elif key == _CLEAN_UP:
+                self._clean_up()
             elif key.startswith(_VERIFY):
                 self._verify(key[len(_VERIFY) :])
             else:
@@ -117,6 +124,14 @@ class Manager:
         for m in self._rows.list_for_server(instance_uuid):
             if m.host == self._host:
                 self._add(m.uuid, work.EVENT)
+
+    def _clean_up(self) -> None:
+        try:
+            self._access.clean_up()
+        except exception.StateUnavailable:
+            raise
+        except (exception.ServiceUnavailable, exception.StepFailed) as e:
+            LOG.warning("Cannot look for stale locks in Manila: %s", e)
 
     def _verify(self, uuid: str) -> None:
         """Check that Manila still grants access; reconcile if it does not.

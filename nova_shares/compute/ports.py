@@ -109,6 +109,12 @@ class Access(Protocol):
     def revoke(self, m: ShareMapping, progress: Progress) -> Optional[float]:
         """Take a step towards no rule that nobody needs."""
 
+    def clean_up(self) -> None:
+        """Remove what Manila made for mappings of the host that are gone.
+
+        It is called again and again, and looks when there is a reason to.
+        """
+
     def needed_by(self, m: ShareMapping) -> list[ShareMapping]:
         """List the other mappings of the host that need the same rule."""
 

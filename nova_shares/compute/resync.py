@@ -107,6 +107,7 @@ class Resync:
         self._verify(mappings, {m.uuid for m in out_of_sync}, all_errors)
         self._check_servers(mappings, domains)
         self._remove_leftovers(mounted - {m.uuid for m in mappings})
+        self._manager.clean_up()
 
     def _verify(
         self, mappings: list[ShareMapping], out_of_sync: set[str], every: bool

@@ -33,6 +33,7 @@ from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.clients import lock_reason
 from nova_shares.clients import manila
+from nova_shares.conductor import stale_locks
 from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
 from nova_shares.mounts import location
@@ -82,6 +83,7 @@ class Access:
         self._host = host
         self._address = address
         self._timeout = timeout
+        self._stale_locks = stale_locks.StaleLocks(shares, store, host)
         self._locks = lockutils.Semaphores()
         self._database: Optional[str] = None
         self._first_wait = WAITS[0]
@@ -213,6 +215,9 @@ class Access:
             rule = self._shares.allow(
                 m.share_id, kind, to, m.access_level, reason
             )
+        except exception.ServiceUnavailable:
+            self._stale_locks.expect()
+            raise
         except manila.Refused:
             found = self._find(m)
             if found is None:
@@ -314,6 +319,14 @@ class Access:
             if other.uuid != m.uuid
             and (other.wanted == mapping.ATTACHED or self._is_mounted(other))
         ]
+
+    def clean_up(self) -> None:
+        """Remove locks and rules that Manila made for mappings that are gone.
+
+        :raises nova_shares.exception.StepFailed: when Manila refuses
+        """
+        with _explained():
+            self._stale_locks.remove()
 
     def identity(self, m: ShareMapping) -> Optional[virt_driver.CephxIdentity]:
         """Get as whom to mount; None where the protocol needs no one.

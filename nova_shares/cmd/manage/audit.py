@@ -42,6 +42,12 @@ def add(groups: Any) -> None:
     parser = command.add(groups, "audit", _audit, help_)
     parser.add_argument("--host", help="audit this compute host only")
     parser.add_argument(
+        "--all-shares",
+        action="store_true",
+        help="also look for access rules at shares that neither a mapping nor"
+        " a lock names, with one request for each share",
+    )
+    parser.add_argument(
         "--older-than",
         type=float,
         default=600,
@@ -74,7 +80,7 @@ def _audit(conf: cfg.ConfigOpts, args: argparse.Namespace) -> int:
         agent_down_time=conf.api.agent_down_time,
     )
     try:
-        found = looked.run(args.host)
+        found = looked.run(args.host, args.all_shares)
         fixed = _fix(conf, args, looked, found) if args.fix else []
     except exception.ServiceUnavailable as e:
         raise command.Failed(exception.explain(e)) from e
@@ -109,7 +115,9 @@ def _fix(
     if any(f.kind == findings.NO_SERVER for f in removals):
         # Nova must say twice that a server is gone.
         time.sleep(conf.compute.server_gone_interval)
-    again = {(f.kind, f.id) for f in looked.run(args.host)} if removals else ()
+    if not removals:
+        return []
+    again = {(f.kind, f.id) for f in looked.run(args.host, args.all_shares)}
     return list(looked.fix(f for f in removals if (f.kind, f.id) in again))
 
 

@@ -16,8 +16,10 @@ import uuid
 
 import testtools
 
+from nova_shares.clients import lock_reason
 from nova_shares.mapping import ShareMapping
 from nova_shares.tests.functional import cloud
+from nova_shares_devcloud import shares as devcloud_shares
 
 
 class LeftoverTest(testtools.TestCase):
@@ -78,3 +80,86 @@ class LeftoverTest(testtools.TestCase):
         left = self.leave(11)
         self.resynced()
         self.assertEqual({m.uuid for m in left}, self.mounted())
+
+
+class StaleLocksTest(cloud.StoryTest):
+    """Manila goes on with a request after its mapping is gone."""
+
+    def setUp(self):
+        super().setUp()
+        self.server, self.share = self.c.server(), self.c.share()
+        self.manila, keystone = self.c.cloud.manila, self.c.cloud.keystone
+        self.caller = keystone.issue(
+            keystone.users["nova-shares"], keystone.projects["service"]
+        ).context()
+
+    def gone(self):
+        """Have an attach that Manila does not answer, and detach it."""
+        self.c.cloud.fail("manila", "/action", hang=60)
+        self.attach()
+        self.see("error")
+        m = self.c.mapping(self.server, self.share)
+        self.c.cloud.clear_faults()
+        self.detached()
+        cloud.wait_for(lambda: not self.c.rules(self.share))
+        self.assertEqual({}, self.c.cloud.locks)
+        return lock_reason.write(m, self.c.store.database_id())
+
+    def lock(self, rule_id, reason):
+        """Lock a rule, and its share, as Manila does."""
+        add = self.manila.add_lock
+        for action in ("show", "delete"):
+            made = add(self.caller, "access_rule", rule_id, action, reason)
+        why = devcloud_shares.locked_by(made)
+        add(self.caller, "share", self.share, "delete", why)
+
+    def rule(self):
+        """Make an access rule as ours are."""
+        rule = devcloud_shares.AccessRule(
+            id=str(uuid.uuid4()),
+            share_id=self.share,
+            access_type="ip",
+            access_to="127.0.0.1",
+            access_level="rw",
+            metadata={"made_by": "nova_shares"},
+        )
+        self.manila.allow(rule)
+        return rule.id
+
+    def test_locks_of_a_rule_that_is_gone(self):
+        reason = self.gone()
+        self.lock(str(uuid.uuid4()), reason)
+        cloud.wait_for(lambda: not self.c.cloud.locks)
+
+    def test_a_share_lock_alone(self):
+        self.gone()
+        self.manila.add_lock(
+            self.caller,
+            "share",
+            self.share,
+            "delete",
+            f"Locked by access lock: {uuid.uuid4()}",
+        )
+        cloud.wait_for(lambda: not self.c.cloud.locks)
+
+    def test_a_rule_that_is_made_late(self):
+        reason = self.gone()
+        self.lock(self.rule(), reason)
+        cloud.wait_for(lambda: not self.c.rules(self.share))
+        cloud.wait_for(lambda: not self.c.cloud.locks)
+
+    def test_what_is_anothers_stays(self):
+        reason = self.gone()
+        other = self.c.share()
+        self.attached(share=other)
+        database = self.c.store.database_id()
+        for another in (
+            reason.replace(" on aio,", " on elsewhere,"),
+            reason.replace(database, str(uuid.uuid4())),
+            "maintenance",
+        ):
+            self.lock(str(uuid.uuid4()), another)
+        kept = set(self.c.cloud.locks)
+        # It looks, since another one is found.
+        self.lock(str(uuid.uuid4()), reason)
+        cloud.wait_for(lambda: set(self.c.cloud.locks) == kept)

@@ -116,6 +116,38 @@ class AuditTest(base.StoryTest):
         kinds = {f["kind"] for f in self.audit()[1]}
         self.assertEqual({audit.LOCK, audit.UNLOCKED}, kinds)
 
+    def test_all_locks_of_a_rule_that_is_gone(self):
+        """They are found, and deleted, in one pass."""
+        self.c.manila_sql(
+            "UPDATE resource_locks SET resource_id = :gone"
+            " WHERE resource_type = 'access_rule' AND user_id = :user",
+            gone=str(uuid.uuid4()),
+            user=self.c.user_id,
+        )
+        [rule] = self.c.rules(self.share)
+        self.c.deny("admin", self.share, rule["id"])
+        cloud.wait_for(lambda: not self.c.rules(self.share), "it stays", 60)
+        self.forget_mapping()
+        _, found = self.audit("--fix")
+        self.assertEqual(
+            [(audit.LOCK, True)] * 3, [(f["kind"], f["fixed"]) for f in found]
+        )
+        self.assertEqual((0, []), self.audit())
+        self.assertEqual([], self.c.locks())
+
+    def test_a_rule_with_neither_mapping_nor_lock(self):
+        for lock in self.c.locks():
+            self.c.manila("admin").delete(f"/resource-locks/{lock['id']}")
+        self.forget_mapping()
+        self.assertEqual((0, []), self.audit())
+        _, found = self.audit("--all-shares")
+        self.assertIn(
+            (audit.RULE, self.mapping.access_id),
+            {(f["kind"], f["id"]) for f in found},
+        )
+        self.mends("--all-shares", "--yes")
+        self.exact(self.share)
+
     def test_no_rule(self):
         self.c.remove_rule(self.share)
         self.finds(audit.NO_RULE)

@@ -69,6 +69,35 @@ class OutageTest(base.StoryTest):
         self.exact(share)
 
 
+class BrokerTest(base.StoryTest):
+    options = {
+        "options": "[compute]\nretry_interval_max = 1\n[manila]\ntimeout = 2\n"
+    }
+
+    def test_the_broker_of_manila_dies_while_it_grants_access(self):
+        shares = [self.c.share() for _ in range(3)]
+        self.c.service("stop", "broker")
+        self.addCleanup(self.c.service, "start", "broker")
+        for share in shares:
+            self.assertEqual(201, self.c.attach(self.server, share))
+        for share in shares:
+            self.fault(self.server, share, "shared file system")
+            self.assertEqual(200, self.c.detach(self.server, share))
+        self.c.service("start", "broker")
+        for share in shares:
+            self.c.see(self.server, share, None, 120)
+        # What Manila has locked meanwhile, and later, is found.
+        cloud.wait_for(
+            lambda: (
+                not self.c.locks()
+                and not any(self.c.rules(share) for share in shares)
+            ),
+            lambda: str(self.c.locks()),
+            120,
+        )
+        self.exact(*shares)
+
+
 class ChangeTest(base.StoryTest):
     def test_a_rule_that_an_admin_removes_is_granted_again(self):
         share = self.attached()
