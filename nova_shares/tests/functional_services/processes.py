@@ -127,13 +127,15 @@ class Processes(cloud.Base):
 
     :param kind: of the database: a :class:`fixtures_db.Served`
     :param options: lines of the configuration, over those of QUICK
+    :param vhost: of RabbitMQ, made for this cloud; None: the one of all
     :ivar broker: a :class:`proxies.Proxy` in front of RabbitMQ
     :ivar statements: what the API says to the database
     """
 
-    def __init__(self, kind, options="", **quickly):
+    def __init__(self, kind, options="", vhost=None, **quickly):
         super().__init__()
         self._kind = kind
+        self._vhost = vhost
         self._options = cloud.quick(**quickly) + options
 
     def _setUp(self):
@@ -148,7 +150,7 @@ class Processes(cloud.Base):
         self.store = self.database.synced()
         self._make_proxies()
         # The test's own way to the broker is never cut.
-        path = self.write_conf("test", rabbit=RABBIT)
+        path = self.write_conf("test", rabbit=self._direct)
         self._agent_api = rpc.AgentAPI(nova_shares_conf.load(files=[path]))
         self.addCleanup(self._agent_api.close)
         self.api = self.agent = None
@@ -172,9 +174,13 @@ class Processes(cloud.Base):
 
     def _make_proxies(self):
         rabbit = sa.engine.make_url(RABBIT)
+        if self._vhost is not None:
+            self._make_vhost(rabbit.username)
+            rabbit = rabbit.set(database=self._vhost)
+        self._direct = rabbit.render_as_string(hide_password=False)
         self.broker = proxies.Proxy(rabbit.host, rabbit.port or 5672)
         self.addCleanup(self.broker.close)
-        self.addCleanup(_delete_queues, self.host)
+        self.addCleanup(self.delete_queue)
         self._rabbit = _through(rabbit, self.broker)
         url = sa.engine.make_url(self.database.url)
         dialect = url.get_backend_name()
@@ -186,6 +192,25 @@ class Processes(cloud.Base):
         if dialect == "postgresql":
             url = url.set(query={**url.query, "sslmode": "disable"})
         self._api_database = _through(url, proxy)
+
+    def _make_vhost(self, user):
+        for verb in (
+            ["add_vhost", self._vhost],
+            ["set_permissions", "-p", self._vhost, user, ".*", ".*", ".*"],
+        ):
+            subprocess.run(["rabbitmqctl", "-q", *verb], check=True)
+        self.addCleanup(
+            subprocess.run,
+            ["rabbitmqctl", "-q", "delete_vhost", self._vhost],
+            check=True,
+        )
+
+    def delete_queue(self):
+        """Delete the queue of the host, which outlives its agent."""
+        url = self._direct.replace("rabbit:", "amqp:")
+        with kombu.Connection(url) as connection:
+            channel = connection.default_channel
+            channel.queue_delete(f"{rpc.TOPIC}.{self.host}")
 
     def write_conf(self, name, database=None, options="", **values):
         """Write a configuration file; returns its path.
@@ -338,13 +363,6 @@ def _through(url, proxy):
     """Make a URL that leads through a proxy."""
     local = url.set(host="127.0.0.1", port=proxy.port)
     return local.render_as_string(hide_password=False)
-
-
-def _delete_queues(host):
-    """Delete the queue of a host, which outlives its agent."""
-    with kombu.Connection(RABBIT.replace("rabbit:", "amqp:")) as connection:
-        channel = connection.default_channel
-        channel.queue_delete(f"{rpc.TOPIC}.{host}")
 
 
 class Shared:

@@ -12,8 +12,10 @@
 
 """A broker that goes away in the middle, falls silent, and comes back."""
 
+import subprocess
 import time
 
+from nova_shares import rpc
 from nova_shares.tests import fixtures_db
 from nova_shares.tests.functional import test_stories as stories
 from nova_shares.tests.functional_services import processes
@@ -80,16 +82,24 @@ class BrokerTest(BrokerCase):
         self.broker.mend()
         self.c.agent.wait_for_log("Listening for RPC")
 
+    def test_the_queue_is_deleted(self):
+        """What was sent meanwhile is found; the agent has a queue again."""
+        self.c.delete_queue()
+        self.attached()
+        self.detached()
+        self.nothing_left()
+
+
+#: No heartbeat that fails, and has the agent look over all.
+NO_RESYNC = (
+    "[compute]\nheartbeat_interval = 3600\n[api]\nagent_down_time = 10800\n"
+)
+
 
 class BrokerHintTest(BrokerCase):
     """Nobody looks for what a lost hint would have told of."""
 
-    # No heartbeat that fails, and has the agent look over all.
-    options = {
-        "resync": 0,
-        "options": "[compute]\nheartbeat_interval = 3600\n"
-        "[api]\nagent_down_time = 10800\n",
-    }
+    options = {"resync": 0, "options": NO_RESYNC}
 
     def test_hints_arrive_when_the_broker_is_back(self):
         # Until both processes of the API have a connection.
@@ -112,8 +122,39 @@ class BrokerHintTest(BrokerCase):
         self.broker.mend()
         self._hints_arrive()
 
+    def test_hints_arrive_when_the_queue_was_deleted(self):
+        self.attached()
+        self.c.delete_queue()
+        time.sleep(2)
+        self._hints_arrive()
+
     def _hints_arrive(self):
         for _ in range(4):
             share = self.c.share()
             self.attach_quickly(share)
             self.c.see(self.server, share, "inactive")
+
+
+class QuorumTest(BrokerHintTest):
+    """As in a cloud that keeps nothing in transient queues."""
+
+    options = {
+        "resync": 0,
+        # Exchanges have the names that they have elsewhere.
+        "vhost": "nova_shares_quorum",
+        "options": f"{NO_RESYNC}[oslo_messaging_rabbit]\n"
+        "rabbit_quorum_queue = true\nrabbit_transient_quorum_queue = true\n",
+    }
+
+    def test_all_queues_are_quorum_queues(self):
+        self.attached()
+        command = "rabbitmqctl -q list_queues -p nova_shares_quorum name type"
+        listed = subprocess.run(
+            command.split(),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        kinds = dict(line.split("\t") for line in listed.splitlines()[1:])
+        self.assertIn(f"{rpc.TOPIC}.{self.c.host}", kinds)
+        self.assertEqual({"quorum"}, set(kinds.values()), kinds)
