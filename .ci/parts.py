@@ -332,6 +332,9 @@ def busy():
 
 def main():
     os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    # Nothing is compiled when it is installed: the first process that imports
+    # it does so, or else every process would.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parts = chosen(sys.argv[1:])
     # A new one each time: what an earlier run left behind is not used. The
     # agent that is not root, in the tests with libvirt, reads it.

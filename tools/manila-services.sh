@@ -33,6 +33,8 @@
 # take 2 s to let a host in or out; those of type "cephfs" are CephFS.
 set -euo pipefail
 
+# Nothing is compiled when it is installed, but when it is first imported.
+unset PYTHONDONTWRITEBYTECODE
 here=$(cd "$(dirname "$0")" && pwd)
 usage='usage: manila-services.sh up|down DIR, or start|stop DIR NAME'
 verb=${1:?$usage}

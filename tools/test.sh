@@ -32,6 +32,9 @@ export PATH=$PWD/$venv/bin:$PATH
 
 # stestr would run this one instead of the environment's.
 unset PYTHON
+# Nothing is compiled when it is installed: the first process that imports it
+# does so, or else every process would.
+unset PYTHONDONTWRITEBYTECODE
 
 count() { awk -v what="$1:" '$2 == what {n = $3} END {print n + 0}' <<<"$last"; }
 

@@ -155,6 +155,7 @@ class Real(cloud.Base):
     """
 
     address = "203.0.113.7"
+    rabbit = RABBIT
 
     def __init__(self, options="", **quickly):
         super().__init__()
@@ -171,7 +172,7 @@ class Real(cloud.Base):
         self.host = f"host-{uuid.uuid4().hex[:8]}"
         self.hypervisor = fake.Hypervisor()
         self.directory = self.useFixture(_Directory()).path
-        self.database = fixtures_db.Mysql()
+        self.database = self._make_database()
         self.addCleanup(self.database.drop)
         self.store = self.database.synced()
         for name in ("api", "agent"):
@@ -186,6 +187,9 @@ class Real(cloud.Base):
         self.addCleanup(self.stop_agent)
         self.start_agent()
         cloud.wait_for(lambda: self.store.agent(self.host), "no agent", 30)
+
+    def _make_database(self):
+        return fixtures_db.Mysql()
 
     def _serve_nova(self):
         self.cloud = state.Cloud(host=self.host)
@@ -238,7 +242,7 @@ class Real(cloud.Base):
             "directory": self.directory,
             "host": self.host,
             "address": self.address,
-            "rabbit": RABBIT,
+            "rabbit": self.rabbit,
             "database": self.database.url,
             "auth": auth,
             "keystone": keystone,
