@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import re
+import time
 from typing import Any
 
 from keystoneauth1 import loading
@@ -31,16 +32,20 @@ from oslo_middleware import healthcheck
 from oslo_middleware import http_proxy_to_wsgi
 from oslo_middleware import request_id
 from oslo_middleware import sizelimit
+import webob.exc
 
 from nova_shares import attachments as shares
 from nova_shares import conf as nova_shares_conf
+from nova_shares import exception
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
+from nova_shares.api import deadline
 from nova_shares.api import faults
 from nova_shares.api import health
 from nova_shares.api import microversion
 from nova_shares.api import server_shares
 from nova_shares.api import versions
+from nova_shares.clients import http
 from nova_shares.clients import nova
 from nova_shares.clients.nova import WSGIApp
 from nova_shares.lazy import Lazy
@@ -72,9 +77,12 @@ def make_service(
     :param attachments: default: made from ``conf``
     :param lookup: default: by REST, as ``conf`` has it
     """
-    find = (
-        (lambda environ: lookup) if lookup else nova.rest_servers(conf).bound
-    )
+    servers = nova.rest_servers(conf)
+
+    def find(environ: dict[str, Any]) -> nova.ServerLookup:
+        until = deadline.of(environ) - deadline.RECORDING
+        return lookup or servers.bound(environ, until)
+
     made = Lazy(
         faults.or_unavailable(
             lambda: attachments or shares.Attachments.from_conf(conf)
@@ -119,7 +127,29 @@ def _authenticated(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:
     loading.register_auth_conf_options(conf, section)
     if not conf[section].auth_type:
         raise cfg.RequiredOptError("auth_type", cfg.OptGroup(section))
-    return auth_token.AuthProtocol(app, {"oslo_config_config": conf})  # type: ignore
+    return _AuthToken(app, {"oslo_config_config": conf})
+
+
+class _AuthToken(auth_token.AuthProtocol):  # type: ignore[misc]
+    """Asks Keystone who calls, and gives it up by the clock."""
+
+    def _create_session(self, **kwargs: Any) -> Any:
+        self._transport = http.Transport()
+        session = http.bounded(self._transport)
+        return super()._create_session(session=session, **kwargs)
+
+    def process_request(self, request: Any) -> Any:
+        limit = time.monotonic() + deadline.AUTHENTICATING
+        with self._transport.until(min(limit, deadline.of(request.environ))):
+            try:
+                return super().process_request(request)
+            except webob.exc.HTTPException:
+                raise
+            except Exception as e:
+                # There is no answer, or not what one should have.
+                raise exception.ServiceUnavailable(
+                    service="identity", detail=f"{type(e).__name__}: {e}"
+                ) from e
 
 
 def _cors(app: WSGIApp, conf: cfg.ConfigOpts) -> WSGIApp:

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Callable
@@ -24,17 +23,13 @@ from oslo_context import context
 import webob
 
 from nova_shares import exception
+from nova_shares.api import deadline
 from nova_shares.api import schemas
 from nova_shares.api import views
 from nova_shares.clients import nova
 
 if TYPE_CHECKING:
     from nova_shares import attachments
-
-
-#: Seconds that a request may take in all.
-_SECONDS = 6.0
-_SECONDS_ALONE = 3.0
 
 
 class Controller:
@@ -70,7 +65,7 @@ class Controller:
         caller: context.RequestContext,
         server_id: str,
     ) -> webob.Response:
-        deadline = _deadline(request.environ)
+        until = deadline.of(request.environ)
         share_id, tag = schemas.parse_attach(_read(request))
         new, seen = self._attachments().attach(
             caller,
@@ -78,7 +73,7 @@ class Controller:
             share_id,
             tag,
             self._lookup(request.environ),
-            deadline,
+            until,
         )
         return _response(201, views.show(new, seen))
 
@@ -108,13 +103,6 @@ class Controller:
             caller, server_id, share_id, self._lookup(request.environ)
         )
         return _response(200)
-
-
-def _deadline(environ: dict[str, Any]) -> float:
-    """Tell when a request is to be answered, by time.monotonic()."""
-    # A process of one thread serves nobody else meanwhile.
-    alone = not environ.get("wsgi.multithread", True)
-    return time.monotonic() + (_SECONDS_ALONE if alone else _SECONDS)
 
 
 def _read(request: webob.Request) -> bytes:

@@ -190,6 +190,14 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
+def bounded(transport: Transport) -> requests.Session:
+    """Make the session of requests that sends by a transport."""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, transport)
+    return session
+
+
 def make_session(
     conf: cfg.ConfigOpts, group: str, auth: Optional[plugin.BaseAuthPlugin]
 ) -> tuple[ks_session.Session, Transport]:
@@ -198,11 +206,8 @@ def make_session(
     :param group: as ``[manila]``, with keystoneauth's options
     """
     transport = Transport()
-    bounded = requests.Session()
-    for scheme in ("http://", "https://"):
-        bounded.mount(scheme, transport)
     session = loading.load_session_from_conf_options(
-        conf, group, auth=auth, session=bounded
+        conf, group, auth=auth, session=bounded(transport)
     )
     return session, transport
 

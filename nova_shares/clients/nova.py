@@ -163,14 +163,15 @@ class RestServers:
         """Look a server up.
 
         :param global_request_id: names what it is for in Nova's log
-        :param deadline: when to give up, by time.monotonic(); None: after
-            ``[nova] timeout``
+        :param deadline: when to give up at the latest, by time.monotonic()
         :raises nova_shares.exception.ServerNotFound: if Nova has none
         :raises nova_shares.exception.ServiceUnavailable: if Nova does not
             answer as it should
         """
         path = f"/servers/{urlparse.quote(server_id.lower(), safe='')}"
-        end = deadline or time.monotonic() + self._timeout
+        end = time.monotonic() + self._timeout
+        if deadline is not None:
+            end = min(end, deadline)
         with self._transport.until(end):
             response = self._get(path, global_request_id)
             try:
@@ -209,12 +210,18 @@ class RestServers:
         except ks_exceptions.ClientException as e:
             raise _unavailable(f"{type(e).__name__}: {e}") from e
 
-    def bound(self, environ: dict[str, Any]) -> ServerLookup:
-        """Make the lookup for the request of ``environ``."""
+    def bound(
+        self, environ: dict[str, Any], deadline: float | None = None
+    ) -> ServerLookup:
+        """Make the lookup for the request of ``environ``.
+
+        :param deadline: when to give up at the latest, by time.monotonic()
+        """
         return _RestLookup(
             self,
             environ.get("openstack.global_request_id")
             or environ.get("openstack.request_id"),
+            deadline,
         )
 
 
@@ -224,9 +231,12 @@ class _RestLookup:
 
     servers: RestServers
     global_request_id: str | None
+    deadline: float | None = None
 
     def find(self, server_id: str, deadline: float | None = None) -> Server:
-        return self.servers.find(server_id, self.global_request_id, deadline)
+        return self.servers.find(
+            server_id, self.global_request_id, deadline or self.deadline
+        )
 
     def is_shown(self, server_id: str) -> bool:
         # The service user is shown every server.

@@ -41,6 +41,8 @@ LOG = logging.getLogger(__name__)
 MOVED = "server"
 #: Seconds until a database that fails is tried again.
 _DATABASE_RETRY = 5.0
+#: Seconds at most until a service that was away is asked again.
+_UNAVAILABLE_RETRY = 8.0
 #: What a server's key in the queue begins with; a mapping's is its uuid.
 _SERVER = "server:"
 #: And that of a mapping whose access rule alone is looked at.
@@ -369,6 +371,9 @@ class Manager:
             self._retry_interval * 2.0 ** min(attempts, 30),
             self._retry_interval_max,
         )
+        if isinstance(error, exception.ServiceUnavailable):
+            # It may be back at any time, and is asked by few at a time.
+            delay = min(delay, _UNAVAILABLE_RETRY)
         self._rows.fail(m, step, message, delay if retry else None)
         LOG.warning(
             "Mapping %s of server %s: step %s failed (%s), %s "

@@ -11,6 +11,7 @@
 # under the License.
 
 import dataclasses
+import datetime
 import threading
 import unittest
 from unittest import mock
@@ -84,6 +85,18 @@ class ManagerTest(unittest.TestCase):
         self.handle()
         self.access.grant.side_effect = exception.Conflict(uuid=self.m.uuid)
         self.assertEqual(0.05, self.handle())
+
+    def test_a_service_that_is_away_is_asked_again_soon(self):
+        """Other failures are tried again ever more slowly."""
+        fault = mapping.Fault("access", "no", datetime.datetime.now(), 20)
+        self.has(dataclasses.replace(self.m, fault=fault))
+        for error, longest in (
+            (exception.ServiceUnavailable(service="s", detail="no"), 8),
+            (exception.StepFailed("no"), 300),
+        ):
+            self.access.grant.side_effect = error
+            self.assertEqual(longest, self.handle())
+            self.assertEqual(longest, self.fault()[2])
 
     def test_no_access_for_a_host_that_is_not_the_servers(self):
         for where, step, retried in (
