@@ -98,6 +98,41 @@ class BrokerTest(base.StoryTest):
         self.exact(*shares)
 
 
+class ForgottenTest(base.StoryTest):
+    """Manila has a rule under way that it never takes up again."""
+
+    options = {"policy_timeout": 3}
+
+    def test_a_rule_that_manila_has_forgotten(self):
+        for state in ("queued_to_deny", "applying"):
+            share = self.attached()
+            rule = self.only_rule(share)
+            self.c.stop_agent()
+            changed = self.c.manila_sql(
+                "UPDATE share_instance_access_map SET state = :state"
+                " WHERE access_id = :rule",
+                state=state,
+                rule=rule["id"],
+            )
+            self.assertEqual(1, changed)
+            self.c.start_agent()
+            cloud.wait_for(
+                lambda share=share, rule=rule: (
+                    [
+                        (r["id"] != rule["id"], r["state"])
+                        for r in self.c.rules(share)
+                    ]
+                    == [(True, "active")]
+                ),
+                lambda share=share: str(self.c.rules(share)),
+                60,
+            )
+            self.c.see(self.server, share, "inactive")
+            self.exact(share)
+            self.detached(self.server, share)
+            self.exact(share)
+
+
 class ChangeTest(base.StoryTest):
     def test_a_rule_that_an_admin_removes_is_granted_again(self):
         share = self.attached()
