@@ -175,7 +175,8 @@ class TestBroken(base.TestCase):
         """Nova's own calls are answered, and in time."""
         server = self.nova.server("active")
         for method, path, body, status in (
-            ("GET", "/servers", None, 200),
+            # Not all of them: there are ever more, of other tests.
+            ("GET", "/servers?limit=1", None, 200),
             ("GET", f"/servers/{server}", None, 200),
             ("POST", f"/servers/{server}/action", {"lock": None}, 202),
             ("POST", f"/servers/{server}/action", {"unlock": None}, 202),
@@ -370,7 +371,7 @@ class TestBroken(base.TestCase):
         time.sleep(0.5)
         try:
             mine, response = self.timed(
-                "GET", "/servers", url=api.url, version="2.96"
+                "GET", "/servers?limit=1", url=api.url, version="2.96"
             )
         finally:
             for thread in threads:
