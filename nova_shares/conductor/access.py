@@ -216,7 +216,7 @@ class Access:
                 m.share_id, kind, to, m.access_level, reason
             )
         except exception.ServiceUnavailable:
-            self._stale_locks.expect()
+            self._stale_locks.expect(m.uuid)
             raise
         except manila.Refused:
             found = self._find(m)

@@ -53,10 +53,15 @@ class StaleLocks:
         self._store = store
         self._host = host
         self._lock = threading.Lock()
+        self._unanswered: set[str] = set()
         self._expect(_START)
 
-    def expect(self) -> None:
-        """Note that Manila has not answered a request to grant access."""
+    def expect(self, uuid: str) -> None:
+        """Note that Manila has not answered a request to grant access.
+
+        :param uuid: of the mapping that it was for
+        """
+        self._unanswered.add(uuid)
         self._expect(_UNANSWERED)
 
     def _expect(self, seconds: float) -> None:
@@ -112,10 +117,14 @@ class StaleLocks:
         if rule is None:
             self._unlock(lock)
             return True
-        if self._store.has_access(rule.id) or self._store.list_for_share(
-            self._host, rule.share_id
-        ):
+        if (
+            # Of others a guest may still use it: the row is missing where a
+            # database was restored.
+            reason.mapping not in self._unanswered
             # Of another mapping by now, or it may be before long.
+            or self._store.has_access(rule.id)
+            or self._store.list_for_share(self._host, rule.share_id)
+        ):
             return False
         LOG.info("Access rule %s belongs to no mapping, deleting it", rule.id)
         self._shares.deny(rule.share_id, rule.id)

@@ -12,6 +12,7 @@
 
 """Mounts that belong to no mapping, when the agent starts."""
 
+import re
 import uuid
 
 import testtools
@@ -147,6 +148,17 @@ class StaleLocksTest(cloud.StoryTest):
         self.lock(self.rule(), reason)
         cloud.wait_for(lambda: not self.c.rules(self.share))
         cloud.wait_for(lambda: not self.c.cloud.locks)
+
+    def test_a_rule_that_a_guest_may_use_stays(self):
+        """Its mapping is missing, but was not detached by this agent."""
+        reason = self.gone()
+        other = re.sub(
+            "mapping [0-9a-f-]{36}", f"mapping {uuid.uuid4()}", reason
+        )
+        self.lock(self.rule(), other)
+        self.lock(str(uuid.uuid4()), reason)
+        cloud.wait_for(lambda: len(self.c.cloud.locks) == 3)
+        self.assertEqual(1, len(self.c.rules(self.share)))
 
     def test_what_is_anothers_stays(self):
         reason = self.gone()

@@ -146,6 +146,7 @@ class AuditTest(base.StoryTest):
             {(f["kind"], f["id"]) for f in found},
         )
         self.mends("--all-shares", "--yes")
+        cloud.wait_for(lambda: not self.c.rules(self.share), "it stays", 60)
         self.exact(self.share)
 
     def test_no_rule(self):
@@ -209,13 +210,13 @@ class AuditTest(base.StoryTest):
         )
 
     def test_what_is_attached_meanwhile_is_needed(self):
-        list_all, earlier = db_store.Store.list_all, [[]]
+        each, earlier = db_store.Store.each, [[]]
 
         def listed(store, **of):
-            return earlier.pop() if earlier else list_all(store, **of)
+            return earlier.pop() if earlier else each(store, **of)
 
         self.useFixture(
-            fixtures.MonkeyPatch("nova_shares.db.store.Store.list_all", listed)
+            fixtures.MonkeyPatch("nova_shares.db.store.Store.each", listed)
         )
         self.assertEqual((0, []), self.audit())
         self.assertEqual([], earlier)
