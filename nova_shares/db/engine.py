@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import time
 from typing import Any
 from typing import Callable
@@ -46,6 +47,10 @@ from nova_shares.db.watchdog import TIMEOUT
 #: Seconds for which a connection that was used counts as alive.
 PAUSE = 1
 
+#: What each database says of a column that it does not have.
+_NO_COLUMN = re.compile(
+    "no such column|has no column|Unknown column|column .* does not exist"
+)
 #: What [database] connection may begin with, and the driver it means.
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -108,7 +113,13 @@ def explain(error: db_exc.DBError) -> str:
             "nova-shares-manage db sync"
         )
     # The lines below the first are the statement.
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    if _NO_COLUMN.search(said):
+        return (
+            "the database has the tables of an earlier release; run "
+            f"nova-shares-manage db sync ({said})"
+        )
+    return said
 
 
 def create(

@@ -21,9 +21,12 @@ import tempfile
 
 from alembic import autogenerate
 from alembic.runtime import migration
+from oslo_db import exception as db_exc
 import sqlalchemy as sa
 
 from nova_shares import exception
+from nova_shares import mapping
+from nova_shares.db import engine
 from nova_shares.db import migrations
 from nova_shares.db import models
 from nova_shares.db import store
@@ -92,6 +95,21 @@ class MigrationCases:
             [made.uuid],
             [m.uuid for m in store.Store.from_conf(self.conf).each()],
         )
+
+    def test_before_an_upgrade_the_command_is_named(self):
+        made = self.database.synced()
+        made.claim_host("host", "boot", mapping.Capabilities())
+        self.database.run("ALTER TABLE share_agents DROP COLUMN heartbeats")
+        for statement in (
+            made.agents,
+            lambda: made.heartbeat("host", "boot", mapping.Capabilities()),
+        ):
+            with self.assertRaises(db_exc.DBError) as caught:
+                statement()
+            self.assertIn(
+                "earlier release; run nova-shares-manage db sync",
+                engine.explain(caught.exception),
+            )
 
     def test_every_database_has_an_id_of_its_own(self):
         other = self.make_database()
