@@ -41,6 +41,9 @@ class Processes(real.Real):
         self.agent_manila.on_request(self._request)
 
     def _request(self, phase, request):
+        # A look for stale locks is no step, and comes at any time.
+        if "created_since" in request.path:
+            return
         path = re.sub("[0-9a-f-]{36}", "ID", request.path)
         path = re.sub("user_id=[0-9a-f]+", "user_id=ID", path)
         self.killer.step(phase, f"{request.method} {path}")
