@@ -31,7 +31,7 @@ import time
 #: All of it ends after this time, whatever hangs. In seconds.
 LIMIT = 43 * 60
 #: How many workers run at a time: most of them also wait for others.
-ROOM = (os.cpu_count() or 1) + 1
+ROOM = (os.cpu_count() or 1) + 2
 _COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 
 
@@ -82,6 +82,8 @@ PARTS = (
         "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova34"
         " tools/test.sh functional_nova34",
         *("environment", "services", "nova-34"),
+        # The test, and a Nova that never rests.
+        workers=2,
     ),
     suite(
         "functional-manila",
@@ -106,6 +108,7 @@ PARTS = (
         "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30"
         " tools/test.sh functional_nova30",
         *("environment", "services", "nova-30"),
+        workers=2,
     ),
     suite("tests", "tools/test.sh", "environment", workers=2),
     suite(
