@@ -12,9 +12,9 @@
 
 """Runs the parts of .ci/run, several at a time.
 
-A part starts when the parts that it needs have passed and the machine has
-room for it; of those that could, the first of PARTS does. What it prints goes
-to a file, and is shown when the part ends.
+A part starts when the parts that it needs have passed, the machine has room
+for it, and no earlier one of PARTS waits for room. What it prints goes to a
+file, and is shown when the part ends.
 """
 
 import dataclasses
@@ -71,6 +71,7 @@ PARTS = (
     Part("environment", "tools/venv.sh .venv test-requirements.txt"),
     Part("services", "tools/services.sh"),
     Part("nova-34", "tools/nova-venv.sh .venv-nova34 34"),
+    Part("nova-30", "tools/nova-venv.sh .venv-nova30 30"),
     Part(
         "manila",
         "tools/manila-services.sh up {work}/manila",
@@ -102,7 +103,6 @@ PARTS = (
         " EXTRA=.[agent] tools/test.sh functional_libvirt",
         "libvirt",
     ),
-    Part("nova-30", "tools/nova-venv.sh .venv-nova30 30"),
     suite(
         "functional-nova30",
         "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30"
@@ -254,12 +254,18 @@ class Scheduler:
         lost = {run.part.name for run in self.done if run.failed}
         lost |= {part.name for part in self.left_out}
         late = time.monotonic() > self._began + LIMIT
+        is_full = False
         for part in list(self.waiting):
             if late or lost.intersection(part.needs):
                 self.waiting.remove(part)
                 self.left_out.append(part)
                 lost.add(part.name)
-            elif passed.issuperset(part.needs) and self._has_room(part):
+            elif not passed.issuperset(part.needs) or is_full:
+                continue
+            elif not self._has_room(part):
+                # A later one must not take the room that it waits for.
+                is_full = True
+            else:
                 self.waiting.remove(part)
                 say(f"{part.name}: begins")
                 end = self._began + LIMIT
