@@ -88,9 +88,10 @@ class RestoredTest(cloud.StoryTest):
         self.assertEqual({}, self.c.hypervisor.devices(self.server))
         self.assertEqual(1, len(self.c.hypervisor.devices(other)))
         self.confirm()
-        # Now it is what the operator wants.
-        self.see("active")
-        self.assertEqual(1, len(self.c.hypervisor.devices(self.server)))
+        # Now it is what the operator wants. The row says so already.
+        cloud.wait_for(
+            lambda: len(self.c.hypervisor.devices(self.server)) == 1
+        )
 
     def test_a_detach_of_the_past_is_not_repeated(self):
         self.started()
