@@ -178,15 +178,15 @@ def main():
 
 def start_before(cloud, checkout):
     """Start a nova-api with the filters of another checkout."""
-    path = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.path.abspath(checkout)
+    before = dict(os.environ)
+    # The command reads the first, uWSGI the second.
+    for name in ("PYTHONPATH", "UWSGI_PYTHONPATH"):
+        os.environ[name] = os.path.abspath(checkout)
     try:
         return cloud.start_filtered("before").wait()
     finally:
-        if path is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = path
+        os.environ.clear()
+        os.environ.update(before)
 
 
 if __name__ == "__main__":
