@@ -198,7 +198,6 @@ class Access:
             ]
         since = query.get("created_since")
         if since is not None:
-            # A time that cannot be read is refused, as by Manila.
             seen = [view for view in seen if view["created_at"] >= since[:19]]
         filters = set(query) & (
             set(shares.ResourceLock.__dataclass_fields__) - {"created"}

@@ -90,6 +90,10 @@ class _Manila:
     reasons: dict[str, lock_reason.Reason]
 
 
+class NoLocks(exception.NovaSharesError):
+    """Without locks a rule does not say which database its mapping is in."""
+
+
 class Audit:
     """Looks over one host, or all.
 
@@ -122,6 +126,7 @@ class Audit:
 
         :param all_shares: look for access rules at shares that neither a
             mapping nor a lock names: a request for each
+        :raises NoLocks: when Manila has no locks and all shares are asked for
         :raises nova_shares.exception.ServiceUnavailable: when Manila or
             Nova does not answer as it should
         """
@@ -134,6 +139,8 @@ class Audit:
         locks = {lock.id: lock for lock in self._shares.locks()}
         shares = {m.share_id for m in before.values()}
         if all_shares:
+            if not self._shares.makes_locks():
+                raise NoLocks()
             shares.update(self._shares.share_ids())
         found = self._look_at_manila(locks, shares)
         after = self._store.list_all(host=host)
@@ -219,10 +226,10 @@ class Audit:
             if lock.kind == "access_rule" and lock.resource_id in found.rules
         }
         for lock in found.locks.values():
-            behind = manila.behind(lock)
             if lock.kind == "access_rule":
                 gone = lock.id not in kept
             else:
+                behind = lock_reason.behind(lock.reason)
                 gone = behind is not None and behind not in kept
             # It may have gone with its rule since.
             if gone and lock in self._shares.locks(lock.resource_id):

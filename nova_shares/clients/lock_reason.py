@@ -28,6 +28,8 @@ _FORMAT = (
     "on {m.host}, request {m.request_id} of user {m.user_id} in project "
     "{m.project_id}"
 )
+#: What Manila itself writes.
+_SHARE_LOCK = "Locked by access lock: "
 _PATTERN = re.compile(
     r"nova_shares (?P<database>\S+): mapping (?P<mapping>\S+) "
     r"of server (?P<server>\S+) on (?P<host>\S+), "
@@ -51,6 +53,16 @@ class Reason:
 def write(m: ShareMapping, database: str) -> str:
     """Say for which mapping of which database an access rule is locked."""
     return _FORMAT.format(m=m, database=database)
+
+
+def behind(text: str) -> Optional[str]:
+    """Read for which lock on an access rule Manila has locked its share.
+
+    :returns: the id of that lock; None: it was locked for something else
+    """
+    if not text.startswith(_SHARE_LOCK):
+        return None
+    return text[len(_SHARE_LOCK) :]
 
 
 def read(text: str) -> Optional[Reason]:

@@ -41,7 +41,6 @@ LOG = logging.getLogger(__name__)
 #: What our access rules carry from the moment that they exist, whatever
 #: becomes of their locks.
 _MARK = {"made_by": "nova_shares"}
-_SHARE_LOCK = "Locked by access lock: "
 _LONGEST_REASON = 1023
 _REFUSALS = (400, 403, 409, 413)
 
@@ -101,16 +100,6 @@ class Lock:
     resource_id: str
     action: str
     reason: str
-
-
-def behind(lock: Lock) -> Optional[str]:
-    """Tell for which lock on a rule Manila has locked a share.
-
-    :returns: its id; None: the lock was not made for another one
-    """
-    if lock.kind != "share" or not lock.reason.startswith(_SHARE_LOCK):
-        return None
-    return lock.reason[len(_SHARE_LOCK) :]
 
 
 class Refused(exception.NovaSharesError):
@@ -329,6 +318,11 @@ class Shares:
             found.update(new)
             if resource_id is not None or not new:
                 return list(found.values())
+
+    def has_lock(self, lock_id: str) -> bool:
+        """Tell whether there is a lock."""
+        path = f"/resource-locks/{lock_id}"
+        return self._get(path, "resource_lock") is not None
 
     def unlock(self, lock_id: str) -> None:
         """Take a lock of ours away; success when there is none."""

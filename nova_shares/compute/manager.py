@@ -47,6 +47,7 @@ _UNAVAILABLE_RETRY = 8.0
 _SERVER = "server:"
 #: And that of a mapping whose access rule alone is looked at.
 _VERIFY = "verify:"
+#: The key of what no mapping needs any more.
 _CLEAN_UP = "clean-up:"
 
 
@@ -128,6 +129,8 @@ class Manager:
                 self._add(m.uuid, work.EVENT)
 
     def _clean_up(self) -> None:
+        # It is for nobody: not for whom this thread has worked last.
+        context.act_for(None, None, None)
         try:
             self._access.clean_up()
         except exception.StateUnavailable:

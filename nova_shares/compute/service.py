@@ -132,10 +132,9 @@ class Agent:
         :raises nova_shares.exception.ForeignDatabase: if the database is
             not the one that the host belonged to before
         :raises memory.Restored: if it has gone back in time
-        :raises memory.HostChanged: if the host had another
-            name before
-        :raises HostTaken: if the host's guests are
-            on another machine, whose agent runs
+        :raises memory.HostChanged: if the host had another name before
+        :raises HostTaken: if the host's guests are on another machine, whose
+            agent runs
         """
         self._take_lock()
         self._memory.check_host()
@@ -167,10 +166,6 @@ class Agent:
         self._stopping.set()
         self._resync_now.set()
         has_ended = self.queue.stop()
-        for thread in self._threads:
-            # A heartbeat under way would take the report back.
-            if thread.name == "heartbeat":
-                thread.join(5)
         self._report_stop()
         if self._server is not None:
             # Blocks while it dials a broker that is away.
@@ -195,9 +190,12 @@ class Agent:
         if self.failure is not None or not self._threads:
             return
         try:
-            self._rows.heartbeat(
-                self._host, self._boot_id, self._driver.capabilities(), True
-            )
+            capabilities = self._driver.capabilities()
+            # A heartbeat under way would take the report back.
+            with self._reporting:
+                self._rows.heartbeat(
+                    self._host, self._boot_id, capabilities, True
+                )
         except Exception as e:
             LOG.warning("Cannot report that the agent stops: %s", e)
 
@@ -321,6 +319,8 @@ class Agent:
                 return
             except exception.ServiceUnavailable as e:
                 LOG.warning("Resync failed: %s", exception.explain(e))
+            except exception.StepFailed as e:
+                LOG.warning("Resync failed: %s", e.message)
             except Exception:
                 LOG.exception("Resync failed")
             interval = self._conf.compute.resync_interval

@@ -31,11 +31,14 @@ from nova_shares.db import store as db_store
 
 LOG = logging.getLogger(__name__)
 
-#: For how long is looked after a request that was not answered, and for how
-#: long at the start of an agent, whose predecessor may have sent one.
+#: Seconds for which locks are looked for after a request that was not
+#: answered, and after the start of an agent: the one before may have sent one.
 _UNANSWERED = 24 * 3600.0
 _START = 3600.0
-#: Seconds from one look to the next: more with each one in vain.
+#: Seconds before that from which on locks count: the request is older, and
+#: clocks differ.
+_MARGIN = 3600.0
+#: Seconds from one look to the next, twice as many with each.
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 3600.0
 
@@ -67,8 +70,7 @@ class StaleLocks:
     def _expect(self, seconds: float) -> None:
         now = time.monotonic()
         with self._lock:
-            # Clocks of hosts differ, and the request is older than that.
-            self._since = time.time() - _START
+            self._since = time.time() - _MARGIN
             self._until = now + seconds
             self._pause = _FIRST_PAUSE
             self._next = now
@@ -97,9 +99,11 @@ class StaleLocks:
             if lock.kind == "access_rule" and self._remove(lock)
         }
         for lock in locks.values():
-            behind = manila.behind(lock)
-            if behind is not None and (
-                behind in removed or behind not in locks
+            behind = lock.kind == "share" and lock_reason.behind(lock.reason)
+            if behind and (
+                behind in removed
+                # One that was made a moment before the others is not listed.
+                or (behind not in locks and not self._shares.has_lock(behind))
             ):
                 self._unlock(lock)
 

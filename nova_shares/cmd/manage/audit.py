@@ -82,6 +82,11 @@ def _audit(conf: cfg.ConfigOpts, args: argparse.Namespace) -> int:
     try:
         found = looked.run(args.host, args.all_shares)
         fixed = _fix(conf, args, looked, found) if args.fix else []
+    except findings.NoLocks as e:
+        raise command.Failed(
+            "--all-shares requires resource locks (Manila 2023.2 or later): "
+            "without them, an access rule may belong to another database"
+        ) from e
     except exception.ServiceUnavailable as e:
         raise command.Failed(exception.explain(e)) from e
     except manila.Refused as e:

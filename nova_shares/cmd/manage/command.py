@@ -62,7 +62,7 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """Read a number of an option; argparse makes a usage error of no one."""
+    """Read a positive number; argparse makes another one a usage error."""
     number = int(text)
     if number <= 0:
         raise ValueError(text)

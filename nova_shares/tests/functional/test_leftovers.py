@@ -12,6 +12,8 @@
 
 """Mounts that belong to no mapping, when the agent starts."""
 
+import dataclasses
+import datetime
 import re
 import uuid
 
@@ -142,6 +144,20 @@ class StaleLocksTest(cloud.StoryTest):
             f"Locked by access lock: {uuid.uuid4()}",
         )
         cloud.wait_for(lambda: not self.c.cloud.locks)
+
+    def test_a_share_lock_that_is_listed_without_its_own(self):
+        """That was made a moment before, and is not among the new ones."""
+        reason = self.gone()
+        other = self.c.share()
+        self.attached(share=other)
+        locks = self.c.cloud.locks
+        for lock in list(locks.values()):
+            if lock.resource_type == "access_rule":
+                long_ago = lock.created - datetime.timedelta(hours=2)
+                locks[lock.id] = dataclasses.replace(lock, created=long_ago)
+        kept = set(locks)
+        self.lock(str(uuid.uuid4()), reason)
+        cloud.wait_for(lambda: set(locks) == kept)
 
     def test_a_rule_that_is_made_late(self):
         reason = self.gone()

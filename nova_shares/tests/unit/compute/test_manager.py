@@ -16,6 +16,8 @@ import threading
 import unittest
 from unittest import mock
 
+from oslo_context import context as oslo_context
+
 from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.compute import manager as compute_manager
@@ -97,6 +99,16 @@ class ManagerTest(unittest.TestCase):
             self.access.grant.side_effect = error
             self.assertEqual(longest, self.handle())
             self.assertEqual(longest, self.fault()[2])
+
+    def test_a_look_for_stale_locks_is_for_nobody(self):
+        self.has(dataclasses.replace(self.m, user_id="user"))
+        self.handle()
+        self.assertEqual("user", oslo_context.get_current().user_id)
+        self.manager.clean_up()
+        (key,) = self.queue.add.call_args.args
+        self.handle(key)
+        self.access.clean_up.assert_called_once_with()
+        self.assertIsNone(oslo_context.get_current().user_id)
 
     def test_no_access_for_a_host_that_is_not_the_servers(self):
         for where, step, retried in (
