@@ -46,8 +46,6 @@ from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds of a request that are kept for recording what it asks for.
-_RECORDING = 2.0
 _AVAILABLE = "available"
 _STOPPED = "stopped"
 _DETACHABLE = (_STOPPED, "error")
@@ -142,7 +140,7 @@ class Attachments:
         """Record that a share is to be attached, and tell the agent.
 
         :param tag: what the guest mounts it by; None: the share's id
-        :param deadline: when the request is to be answered, by
+        :param deadline: until when it may wait for Manila, by
             time.monotonic()
         :returns: the new mapping, ``attaching``, and whether ``caller`` may
             see all of it
@@ -153,7 +151,7 @@ class Attachments:
         self._check_state(caller, server, "create share", (_STOPPED,))
         agent = self._check_host(server)
         share, export_location = self._find_share(
-            caller, server, share_id, deadline - _RECORDING
+            caller, server, share_id, deadline
         )
         if share.proto not in agent.capabilities.protocols:
             raise exception.NotSupported()

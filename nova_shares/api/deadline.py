@@ -21,10 +21,10 @@ from typing import Any
 SECONDS = 6.0
 #: As many in a process of one thread, which serves nobody else meanwhile.
 SECONDS_ALONE = 3.0
-#: How many of them Keystone may take to say who calls, and how many are for
-#: the database at the end.
+#: How many of them Keystone may take to say who calls.
 AUTHENTICATING = 2.0
-RECORDING = 2.0
+#: How many are kept for the database, at the end.
+_RECORDING = 2.0
 _KEY = "nova_shares.deadline"
 
 
@@ -38,3 +38,8 @@ def of(environ: dict[str, Any]) -> float:
         _KEY, time.monotonic() + (SECONDS_ALONE if alone else SECONDS)
     )
     return deadline
+
+
+def of_neighbors(environ: dict[str, Any]) -> float:
+    """Tell until when a request may wait for Nova and Manila."""
+    return of(environ) - _RECORDING

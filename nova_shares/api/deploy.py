@@ -67,28 +67,19 @@ def app_factory(
     return make_service(nova_shares_conf.load_file(config_file))
 
 
-def make_service(
-    conf: cfg.ConfigOpts,
-    attachments: shares.Attachments | None = None,
-    lookup: nova.ServerLookup | None = None,
-) -> WSGIApp:
+def make_service(conf: cfg.ConfigOpts) -> WSGIApp:
     """Make the service.
 
-    :param attachments: default: made from ``conf``
-    :param lookup: default: by REST, as ``conf`` has it
+    :raises oslo_config.cfg.Error: when ``[keystone_authtoken]`` is missing
     """
     servers = nova.rest_servers(conf)
-
-    def find(environ: dict[str, Any]) -> nova.ServerLookup:
-        until = deadline.of(environ) - deadline.RECORDING
-        return lookup or servers.bound(environ, until)
-
-    made = Lazy(
-        faults.or_unavailable(
-            lambda: attachments or shares.Attachments.from_conf(conf)
-        )
+    attachments = Lazy(
+        faults.or_unavailable(lambda: shares.Attachments.from_conf(conf))
     )
-    controller = server_shares.Controller(made, find)
+    controller = server_shares.Controller(
+        attachments,
+        lambda environ: servers.bound(environ, deadline.of_neighbors(environ)),
+    )
     api: WSGIApp = api_app.App(controller, auth.from_keystone, MAXIMUM)
 
     # A request's way is from the last line of this function to the first.
@@ -103,7 +94,7 @@ def make_service(
     api = faults.Wrapper(api, MAXIMUM)
     api = _ByPath(
         versions.Versions(MAXIMUM),
-        ("/healthcheck/deep", health.Deep(lambda: made().store.ping())),
+        ("/healthcheck/deep", health.Deep(lambda: attachments().store.ping())),
         ("/healthcheck", healthcheck.Healthcheck(None, conf)),
         ("/v2.1", _Root(versions.Versions(MAXIMUM, "/v2.1"), api)),
     )

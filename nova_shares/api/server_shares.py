@@ -65,7 +65,7 @@ class Controller:
         caller: context.RequestContext,
         server_id: str,
     ) -> webob.Response:
-        until = deadline.of(request.environ)
+        until = deadline.of_neighbors(request.environ)
         share_id, tag = schemas.parse_attach(_read(request))
         new, seen = self._attachments().attach(
             caller,
