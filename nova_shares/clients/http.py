@@ -31,6 +31,7 @@ from typing import Any
 from typing import Optional
 from urllib import parse as urlparse
 
+from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from keystoneauth1 import plugin
 from keystoneauth1 import session as ks_session
@@ -42,6 +43,18 @@ import urllib3
 MAX_RESPONSE = 8 * 1024 * 1024
 #: Seconds for a request where the ``timeout`` of its group is empty.
 TIMEOUT = 5.0
+
+
+#: What a call by keystoneauth1 raises when there is no answer, and what it
+#: raises when Keystone's is not of the kind that it must be.
+FAILURES = (
+    ks_exceptions.ClientException,
+    AttributeError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class Transport(ks_session.TCPKeepAliveAdapter):  # type: ignore[misc]

@@ -19,7 +19,6 @@ import time
 from typing import Any
 from typing import Optional
 
-from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from keystoneauth1 import plugin
 from keystoneauth1 import service_token
@@ -94,7 +93,7 @@ class Session:
                 if caller is None and response.status_code == 403:
                     # A role that the user is given is in a new token alone.
                     adapter.invalidate()
-        except ks_exceptions.ClientException as e:
+        except http.FAILURES as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
         return response
 
@@ -107,7 +106,7 @@ class Session:
         try:
             with self._transport.until(self._end()):
                 return str(adapter.get_user_id())
-        except ks_exceptions.ClientException as e:
+        except http.FAILURES as e:
             raise unavailable(f"{type(e).__name__}: {e}") from e
 
     def _end(self) -> float:

@@ -33,7 +33,6 @@ from typing import Protocol
 from urllib import parse as urlparse
 
 from keystoneauth1 import adapter as ks_adapter
-from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from oslo_config import cfg
 from oslo_context import context
@@ -207,7 +206,7 @@ class RestServers:
                 global_request_id=global_request_id,
                 raise_exc=False,
             )
-        except ks_exceptions.ClientException as e:
+        except http.FAILURES as e:
             raise _unavailable(f"{type(e).__name__}: {e}") from e
 
     def bound(

@@ -12,7 +12,10 @@
 
 """The whole of it in one process, and what a story needs to tell itself."""
 
+import contextlib
 import json
+import os
+import sqlite3
 import tempfile
 import time
 
@@ -206,6 +209,13 @@ class Cloud(Base):
         """Stop the agent as a crash does: it reports nothing."""
         self.aio.agent.failure = "killed"
         self.aio.stop_agent()
+
+    def execute(self, statement, *values):
+        """Run a statement of SQL behind the agent's back."""
+        path = os.path.join(self.aio.directory, "nova-shares.sqlite")
+        with contextlib.closing(sqlite3.connect(path, timeout=10)) as database:
+            database.execute(statement, values)
+            database.commit()
 
     def hint(self, mapping):
         self.aio.agent.manager.reconcile(mapping.uuid)

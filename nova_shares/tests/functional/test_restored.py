@@ -111,10 +111,7 @@ class RestoredTest(cloud.StoryTest):
     def test_a_host_that_the_backup_does_not_know(self):
         self.reported(2)
         self.c.stop_agent()
-        self.c.store._engine.dispose()
-        with contextlib.closing(sqlite3.connect(self.path)) as connection:
-            connection.execute("DELETE FROM share_agents")
-            connection.commit()
+        self.c.execute("DELETE FROM share_agents")
         self.refused()
         self.confirm()
         self.reported(0)
@@ -139,12 +136,7 @@ class UnexplainedMountTest(cloud.StoryTest):
             self.see("active", server)
         # As if it had been attached after the backup.
         uuid = self.c.mapping(other, self.share).uuid
-        path = os.path.join(self.c.aio.directory, "nova-shares.sqlite")
-        with contextlib.closing(sqlite3.connect(path, timeout=10)) as database:
-            database.execute(
-                "DELETE FROM share_mappings WHERE uuid = ?", (uuid,)
-            )
-            database.commit()
+        self.c.execute("DELETE FROM share_mappings WHERE uuid = ?", uuid)
         self.c.act(self.server, "os-stop")
         self.see("inactive")
         self.detach()

@@ -28,9 +28,7 @@ class ReturnTest(cloud.StoryTest):
         self.attach()
         self.see("error")
         # As after many failures in a row.
-        self.c.store._execute(
-            cloud.db_store._MAPPINGS.update().values(attempts=10)
-        )
+        self.c.execute("UPDATE share_mappings SET attempts = 10")
         cloud.wait_for(
             lambda: self.c.mapping(self.server, self.share).fault.attempts > 10
         )

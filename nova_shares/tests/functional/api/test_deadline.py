@@ -21,43 +21,14 @@ import time
 from nova_shares import conf as nova_shares_conf
 from nova_shares.api import deadline
 from nova_shares.api import deploy
+from nova_shares.tests import hostile
 from nova_shares.tests.functional.api import base
 from nova_shares.tests.functional.api import world
-from nova_shares.tests.unit.clients import test_http
 
 #: For the machine.
 NOISE = 1.0
 
 
-def _drops(hostile, client):
-    pass
-
-
-def _too_much(hostile, client):
-    client.sendall(test_http._HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-    while not hostile.stopped.is_set():
-        client.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
-
-
-def _redirects(hostile, client):
-    if not hostile.stopped.wait(0.5):
-        client.sendall(test_http._MOVED.format(hostile.url + "/x").encode())
-
-
-def _garbage(hostile, client):
-    client.sendall(os.urandom(1000))
-
-
-BEHAVIORS = {
-    "drops": _drops,
-    "hangs": test_http._nothing,
-    "trickles its status": test_http._trickled_status,
-    "trickles its headers": test_http._trickled_headers,
-    "trickles its body": test_http._trickled_body,
-    "redirects": _redirects,
-    "sends too much": _too_much,
-    "sends garbage": _garbage,
-}
 #: What of the configuration leads to a neighbour.
 NEIGHBORS = {
     "Manila": "[manila]\nendpoint_override = {url}/v2\n",
@@ -74,11 +45,11 @@ class TestService(base.Case):
 
     def app(self, neighbor, answer):
         """Make a service one of whose neighbours is hostile."""
-        hostile = self.useFixture(test_http.Hostile(answer))
+        peer = self.useFixture(hostile.Hostile(answer))
         path = os.path.join(self.world.directory, "nova-shares.conf")
         with open(path) as file:
             text = file.read()
-        text += NEIGHBORS[neighbor].format(url=hostile.url, port=hostile.port)
+        text += NEIGHBORS[neighbor].format(url=peer.url, port=peer.port)
         path = os.path.join(self.world.directory, "hostile.conf")
         with open(path, "w") as file:
             file.write(text)
@@ -90,10 +61,10 @@ class TestService(base.Case):
         return what, response, time.monotonic() - began
 
     def check(self, neighbor):
-        """Make each call beside each behavior, all at the same time."""
+        """Make each call beside each of its answers, all at the same time."""
         calls = [
             (f"{neighbor} {how}: {method}", app, method, path, more)
-            for how, answer in BEHAVIORS.items()
+            for how, answer in {**hostile.SLOW, **hostile.WRONG}.items()
             for app in [self.app(neighbor, answer)]
             for method, _, path, more in self.each_call("stopped")
         ]

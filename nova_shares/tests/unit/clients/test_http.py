@@ -11,11 +11,8 @@
 # under the License.
 """A service that answers as none should: every call ends in time."""
 
-import contextlib
-import gzip
 import json
 import logging
-import socket
 import threading
 import time
 
@@ -25,8 +22,8 @@ import testtools
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
-from nova_shares.clients import http
 from nova_shares.clients import manila
+from nova_shares.tests import hostile
 from nova_shares_devcloud import server
 from nova_shares_devcloud import state
 
@@ -42,136 +39,6 @@ project_domain_name = Default
 endpoint_override = {url}
 timeout = 1
 """
-_ID = "5b4b6e7a-7b0e-4a3c-8c60-6f8a1a2b3c4d"
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    b"Connection: close\r\n"
-)
-_MOVED = (
-    "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n"
-    "Connection: close\r\n\r\n"
-)
-
-
-class Hostile(fixtures.Fixture):
-    """Listens, and has ``answer`` write what it likes to each client."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-        self.requests = []
-
-    def _setUp(self):
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.stopped = threading.Event()
-        self.addCleanup(self._socket.close)
-        self.addCleanup(self.stopped.set)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(
-                    target=self._one, args=(client,), daemon=True
-                ).start()
-
-    def _one(self, client):
-        with client, contextlib.suppress(OSError):
-            self.requests.append(client.recv(65536))
-            self.answer(self, client)
-
-    def trickle(self, client, data):
-        for i in range(len(data)):
-            if self.stopped.wait(0.2):
-                return
-            client.sendall(data[i : i + 1])
-
-
-def _body(content, *headers):
-    lines = [*headers, b"Content-Length: %d" % len(content)]
-    return _HEAD + b"\r\n".join(lines) + b"\r\n\r\n" + content
-
-
-def _nothing(hostile, client):
-    hostile.stopped.wait(30)
-
-
-def _trickled_status(hostile, client):
-    hostile.trickle(client, _body(b"{}"))
-
-
-def _trickled_headers(hostile, client):
-    client.sendall(_HEAD)
-    while not hostile.stopped.wait(0.2):
-        client.sendall(b"X-A: b\r\n")
-
-
-def _trickled_body(hostile, client):
-    client.sendall(_HEAD + b"Content-Length: 500\r\n\r\n")
-    hostile.trickle(client, b"{" * 500)
-
-
-def _trickled_chunks(hostile, client):
-    client.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-    while not hostile.stopped.wait(0.2):
-        client.sendall(b"1\r\n \r\n")
-
-
-def _slow_redirects(hostile, client):
-    hostile.stopped.wait(0.4)
-    client.sendall(_MOVED.format(hostile.url + "/x").encode())
-
-
-def _says(data):
-    return lambda hostile, client: client.sendall(data)
-
-
-#: What goes on for longer than there is time.
-SLOW = {
-    "silence": _nothing,
-    "a status line, a byte now and then": _trickled_status,
-    "headers without end": _trickled_headers,
-    "a body, a byte now and then": _trickled_body,
-    "chunks without end": _trickled_chunks,
-    "slow redirects": _slow_redirects,
-}
-#: What is over at once.
-WRONG = {
-    "it hangs up": _says(b""),
-    "half a body": _says(_HEAD + b"Content-Length: 500\r\n\r\n{}"),
-    "no HTTP": _says(b"\x00\xff" * 2000),
-    "too much": _says(_body(b" " * (http.MAX_RESPONSE + 1))),
-    "a bomb": _says(
-        _body(gzip.compress(b" " * (32 << 20)), b"Content-Encoding: gzip")
-    ),
-    "redirects without end": lambda hostile, client: client.sendall(
-        _MOVED.format(hostile.url + "/x").encode()
-    ),
-    "brackets": _says(_body(b"[" * 100_000)),
-    "half a character": _says(
-        _body(json.dumps({"share": {"id": _ID, "status": "\ud800"}}).encode())
-    ),
-    "null": _says(_body(b'{"share": null}')),
-    "a list": _says(_body(b"[]")),
-    "numbers": _says(_body(b'{"share": {"id": 5, "project_id": ["x"]}}')),
-    "another share": _says(
-        _body(
-            json.dumps(
-                {
-                    "share": {
-                        "id": _ID.replace("5", "6"),
-                        "project_id": "p",
-                        "status": "available",
-                        "share_proto": "NFS",
-                    }
-                }
-            ).encode()
-        )
-    ),
-}
 
 
 class HostileTest(testtools.TestCase):
@@ -189,7 +56,7 @@ class HostileTest(testtools.TestCase):
         return manila.Shares(nova_shares_conf.load(files=[path]))
 
     def hostile(self, answer):
-        return self.useFixture(Hostile(answer))
+        return self.useFixture(hostile.Hostile(answer))
 
     def find(self, shares, seconds=1.0):
         caller = context.RequestContext(
@@ -200,7 +67,7 @@ class HostileTest(testtools.TestCase):
             exception.ServiceUnavailable,
             shares.find,
             caller,
-            _ID,
+            hostile.SHARE,
             began + seconds,
         )
         return time.monotonic() - began
@@ -209,28 +76,28 @@ class HostileTest(testtools.TestCase):
         """Have one call for each slow answer fail, all at the same time."""
         took = {}
 
-        def time_it(name, hostile):
+        def time_it(name, url):
             began = time.monotonic()
-            call(hostile)
+            call(url)
             took[name] = time.monotonic() - began
 
         threads = [
             threading.Thread(
                 target=time_it, args=(name, self.hostile(answer).url)
             )
-            for name, answer in SLOW.items()
+            for name, answer in hostile.SLOW.items()
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(20)
-        self.assertEqual(sorted(SLOW), sorted(took))
+        self.assertEqual(sorted(hostile.SLOW), sorted(took))
         for name, seconds in took.items():
             self.assertTrue(0.5 < seconds < 4, f"{name}: {seconds}")
 
     def test_a_request_of_a_user_ends_at_its_deadline(self):
-        def call(hostile):
-            shares = self.shares(hostile)
+        def call(url):
+            shares = self.shares(url)
             # So that the token and the catalog are there.
             shares._session.user_id()
             self.find(shares)
@@ -238,19 +105,21 @@ class HostileTest(testtools.TestCase):
         self.all_in_time(call)
 
     def test_a_request_of_the_agent_ends_at_the_timeout(self):
-        def call(hostile):
-            shares = self.shares(hostile)
-            self.assertRaises(exception.ServiceUnavailable, shares.rule, _ID)
+        def call(url):
+            shares = self.shares(url)
+            self.assertRaises(
+                exception.ServiceUnavailable, shares.rule, hostile.SHARE
+            )
 
         self.all_in_time(call)
 
     def test_a_slow_keystone_is_part_of_the_time(self):
         self.all_in_time(
-            lambda hostile: self.find(self.shares(self.cloud.url, hostile))
+            lambda url: self.find(self.shares(self.cloud.url, url))
         )
 
     def test_what_is_wrong_is_told_at_once(self):
-        for name, answer in WRONG.items():
+        for name, answer in hostile.WRONG.items():
             with self.subTest(name):
                 shares = self.shares(self.hostile(answer).url)
                 shares._session.user_id()
@@ -258,13 +127,15 @@ class HostileTest(testtools.TestCase):
 
     def test_null_is_not_absence(self):
         shares = self.shares(
-            self.hostile(_says(_body(b'{"access": null}'))).url
+            self.hostile(hostile.says(hostile.body(b'{"access": null}'))).url
         )
         for call in (shares.rule, shares.access_key):
-            self.assertRaises(exception.ServiceUnavailable, call, _ID)
+            self.assertRaises(
+                exception.ServiceUnavailable, call, hostile.SHARE
+            )
 
     def test_all_who_wait_for_keystone_end_in_time(self):
-        shares = self.shares(self.cloud.url, self.hostile(_nothing).url)
+        shares = self.shares(self.cloud.url, self.hostile(hostile.nothing).url)
         took = []
         threads = [
             threading.Thread(target=lambda: took.append(self.find(shares)))
@@ -278,36 +149,36 @@ class HostileTest(testtools.TestCase):
         self.assertTrue(max(took) < 4, took)
 
     def test_no_token_goes_to_another_host(self):
-        thief = self.hostile(_says(_body(b"{}")))
+        thief = self.hostile(hostile.says(hostile.body(b"{}")))
         url = thief.url.replace("127.0.0.1", "localhost")
         for target in (url, f"{url}/share", url.replace("http:", "")):
             with self.subTest(target):
-                moved = _says(_MOVED.format(target).encode())
+                moved = hostile.says(hostile.MOVED.format(target).encode())
                 self.find(self.shares(self.hostile(moved).url))
         self.assertEqual([], thief.requests)
 
     def test_a_redirect_on_the_same_host_is_followed(self):
         found = {
             "share": {
-                "id": _ID,
+                "id": hostile.SHARE,
                 "project_id": "p",
                 "status": "available",
                 "share_proto": "nfs",
             }
         }
 
-        def answer(hostile, client):
-            if b"/moved" in hostile.requests[-1].split(b"\r\n")[0]:
-                client.sendall(_body(json.dumps(found).encode()))
+        def answer(peer, client):
+            if b"/moved" in peer.requests[-1].split(b"\r\n")[0]:
+                client.sendall(hostile.body(json.dumps(found).encode()))
             else:
-                target = hostile.url + "/moved"
-                client.sendall(_MOVED.format(target).encode())
+                target = peer.url + "/moved"
+                client.sendall(hostile.MOVED.format(target).encode())
 
         shares = self.shares(self.hostile(answer).url)
         caller = context.RequestContext(
             auth_token=self.cloud.token_of("member"), overwrite=False
         )
-        share = shares.find(caller, _ID, time.monotonic() + 5)
+        share = shares.find(caller, hostile.SHARE, time.monotonic() + 5)
         self.assertEqual("NFS", share.proto)
 
     def test_a_large_answer_within_the_bound_is_read(self):
@@ -323,5 +194,7 @@ class HostileTest(testtools.TestCase):
             for i in range(5000)
         ]
         body = json.dumps({"access_list": rules}).encode()
-        shares = self.shares(self.hostile(_says(_body(body))).url)
-        self.assertEqual(5000, len(shares.rules(_ID)))
+        shares = self.shares(
+            self.hostile(hostile.says(hostile.body(body))).url
+        )
+        self.assertEqual(5000, len(shares.rules(hostile.SHARE)))
