@@ -358,7 +358,7 @@ class Manager:
         """
         if m.share_proto != "NFS":
             return
-        for uuid in self._driver.mounted_alike(m) - {m.uuid}:
+        for uuid in self._driver.mounts_of_export(m) - {m.uuid}:
             if self._rows.get(uuid) is None:
                 raise exception.StepFailed(
                     f"The share is mounted for {uuid}, which is no mapping. "

@@ -98,8 +98,8 @@ class Driver(abc.ABC):
         """Return the UUIDs of the mappings that have a mount."""
 
     @abc.abstractmethod
-    def mounted_alike(self, mapping: ShareMapping) -> set[str]:
-        """Return the UUIDs of the mappings that have the same export mounted.
+    def mounts_of_export(self, mapping: ShareMapping) -> set[str]:
+        """Return the UUIDs of the mappings that have its export mounted.
 
         The mapping itself may be among them.
         """

@@ -264,7 +264,7 @@ class FakeDriver(driver.Driver):
     def mounted(self) -> set[str]:
         return set(self._hypervisor.mounts())
 
-    def mounted_alike(self, mapping: ShareMapping) -> set[str]:
+    def mounts_of_export(self, mapping: ShareMapping) -> set[str]:
         return {
             uuid
             for uuid, place in self._hypervisor.mounts().items()

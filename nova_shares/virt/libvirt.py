@@ -161,7 +161,7 @@ class LibvirtDriver(driver.Driver):
     def mounted(self) -> set[str]:
         return self._mounts.listed()
 
-    def mounted_alike(self, mapping: ShareMapping) -> set[str]:
+    def mounts_of_export(self, mapping: ShareMapping) -> set[str]:
         return self._mounts.of_export(mapping)
 
     def unmount_leftover(self, uuid: str) -> None:

@@ -240,6 +240,7 @@ def _remove(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
 
 
 def _check(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
+    # One that cannot be read is reported as the other commands report it.
     _read(args.paste_file)
     try:
         done = subprocess.run(  # noqa: S603
