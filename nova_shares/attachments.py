@@ -23,7 +23,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Callable
 from typing import Optional
+from typing import TypeVar
 
 from oslo_config import cfg
 from oslo_context import context
@@ -39,12 +41,15 @@ from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.db import breaker
 from nova_shares.db import store as db_store
+from nova_shares.mapping import ListedMapping
 from nova_shares.mapping import ShareMapping
 from nova_shares.mapping import ShownMapping
 from nova_shares.mounts import location
 from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
+
+Mapping = TypeVar("Mapping", ListedMapping, ShownMapping)
 
 _AVAILABLE = "available"
 _STOPPED = "stopped"
@@ -104,13 +109,15 @@ class Attachments:
         caller: context.RequestContext,
         server_id: str,
         servers: nova.ServerLookup,
-    ) -> list[ShownMapping]:
+    ) -> list[ListedMapping]:
         """List a server's mappings, oldest first.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
         :raises nova_shares.exception.NotAllowed: by policy
         """
-        return self._of_server(caller, rules.INDEX, server_id, servers)
+        return self._of_server(
+            self.store.list_listed, caller, rules.INDEX, server_id, servers
+        )
 
     def show(
         self,
@@ -125,7 +132,9 @@ class Attachments:
         :raises nova_shares.exception.NotAllowed: by policy
         :raises nova_shares.exception.ShareNotFound: if it is not attached
         """
-        mappings = self._of_server(caller, rules.SHOW, server_id, servers)
+        mappings = self._of_server(
+            self.store.list_shown, caller, rules.SHOW, server_id, servers
+        )
         return _with_share(mappings, share_id)
 
     def attach(
@@ -236,13 +245,14 @@ class Attachments:
 
     def _of_server(
         self,
+        read: Callable[[str], list[Mapping]],
         caller: context.RequestContext,
         rule: str,
         server_id: str,
         servers: nova.ServerLookup,
-    ) -> list[ShownMapping]:
+    ) -> list[Mapping]:
         _check_server_id(server_id)
-        mappings = self.store.list_shown(server_id.lower())
+        mappings = read(server_id.lower())
         if mappings:
             # The rows name the project: nobody else needs to be asked.
             self.policy.authorize(caller, rule, mappings[0].project_id)

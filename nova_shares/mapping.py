@@ -117,11 +117,20 @@ class Fault:
     due: bool = dataclasses.field(default=False, compare=False)
 
 
-class ShownMapping(NamedTuple):
-    """As much of a share mapping as its users may see, and no more.
+class ListedMapping(NamedTuple):
+    """As much of a share mapping as a list of a server's shows.
 
-    Every list and show reads these, and each field costs time.
+    Users list often, and each field costs time.
     """
+
+    project_id: str
+    share_id: str
+    status: str
+    tag: str
+
+
+class ShownMapping(NamedTuple):
+    """As much of a share mapping as its users may see, and no more."""
 
     uuid: str
     project_id: str

@@ -68,6 +68,7 @@ def parse(environ: dict[str, Any], maximum: Version) -> Version:
     return version
 
 
+@functools.lru_cache(maxsize=64)
 def number(text: str) -> Version:
     """Read a version, such as 2.97.
 

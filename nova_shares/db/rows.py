@@ -46,7 +46,9 @@ COLUMNS = [
     (models.share_mappings.c.next_try <= models.utcnow()).label("due"),
     models.utcnow().label("now"),
 ]
-#: What a row is selected as for a :class:`nova_shares.mapping.ShownMapping`.
+#: What a row is selected as for a :class:`nova_shares.mapping.ListedMapping`,
+#: and for a :class:`nova_shares.mapping.ShownMapping`.
+LISTED = [models.share_mappings.c[name] for name in m.ListedMapping._fields]
 SHOWN = [models.share_mappings.c[name] for name in m.ShownMapping._fields]
 
 

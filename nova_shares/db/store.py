@@ -52,12 +52,19 @@ _NO_FAULT = {
     "attempts": 0,
     "next_try": None,
 }
-#: Made once, since every list and show of a user is this statement.
-_OF_SERVER = (
-    sa.select(*rows.SHOWN)
-    .where(_MAPPINGS.c.instance_uuid == sa.bindparam("server"))
-    .order_by(_MAPPINGS.c.id)
-)
+
+
+def _of_server(fields: list[Any]) -> db_engine.Prepared:
+    return db_engine.Prepared(
+        sa.select(*fields)
+        .where(_MAPPINGS.c.instance_uuid == sa.bindparam("server"))
+        .order_by(_MAPPINGS.c.id)
+    )
+
+
+# What users ask for.
+_LISTED = _of_server(rows.LISTED)
+_SHOWN = _of_server(rows.SHOWN)
 
 
 class Store:
@@ -100,9 +107,14 @@ class Store:
 
     # What the API calls.
 
+    def list_listed(self, instance_uuid: str) -> list[m.ListedMapping]:
+        """List what a list shows of a server's mappings, oldest first."""
+        answer = self._execute(_LISTED, {"server": instance_uuid})
+        return [m.ListedMapping._make(row) for row in answer.rows]
+
     def list_shown(self, instance_uuid: str) -> list[m.ShownMapping]:
         """List what users see of a server's mappings, oldest first."""
-        answer = self._execute(_OF_SERVER, {"server": instance_uuid})
+        answer = self._execute(_SHOWN, {"server": instance_uuid})
         return [m.ShownMapping._make(row) for row in answer.rows]
 
     def any_mapping(self) -> bool:

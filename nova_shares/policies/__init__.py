@@ -102,7 +102,7 @@ class Policy:
         self._reread()
         decided = self._decided
         credentials = dict(caller.to_policy_values())
-        key = rule, project_id, repr(sorted(credentials.items()))
+        key = rule, project_id, repr(credentials)
         allowed = decided.get(key)
         if allowed is None:
             allowed = self._decide(caller, rule, project_id)

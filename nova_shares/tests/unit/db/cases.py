@@ -67,12 +67,24 @@ class Base:
     def statements(self):
         """Collect the statements that the store sends from here on."""
         sent = []
-
-        def note(connection, cursor, statement, *rest):
-            sent.append(statement)
-
-        self.listen("before_cursor_execute", note)
+        self.at_each(lambda statement: sent.append(statement))
         return sent
+
+    def at_each(self, do, after=False):
+        """Have something done before, or after, each statement."""
+        dialect = self.store._engine.dialect
+        execute = dialect.do_execute
+
+        def do_execute(cursor, statement, *rest):
+            if after:
+                execute(cursor, statement, *rest)
+            do(statement)
+            if not after:
+                execute(cursor, statement, *rest)
+
+        patch = mock.patch.object(dialect, "do_execute", do_execute)
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def listen(self, event, listener):
         engine = self.store._engine
@@ -185,15 +197,43 @@ class ApiCases(Base):
     def test_a_list_is_one_statement(self):
         made = self.store.insert(new())
         sent = self.statements()
-        [seen] = self.store.list_shown(made.instance_uuid)
-        self.assertEqual(
-            m.ShownMapping(
-                *(getattr(made, name) for name in m.ShownMapping._fields)
-            ),
-            seen,
+        for read, kind in (
+            (self.store.list_shown, m.ShownMapping),
+            (self.store.list_listed, m.ListedMapping),
+        ):
+            del sent[:]
+            [seen] = read(made.instance_uuid)
+            self.assertEqual(
+                kind(*(getattr(made, name) for name in kind._fields)), seen
+            )
+            self.assertEqual(1, len(sent), sent)
+            self.assertTrue(sent[0].startswith("SELECT"))
+
+    def test_a_list_that_failed_is_read_again(self):
+        made = self.store.insert(new())
+        driver = self.store._engine.dialect.dbapi
+        errors = []
+        self.at_each(lambda _: errors and self.fail_with(errors.pop()))
+        for kind in (driver.OperationalError, driver.DataError, ValueError):
+            errors.append(kind("injected"))
+            [seen] = self.store.list_listed(made.instance_uuid)
+            self.assertEqual(made.share_id, seen.share_id)
+
+    def test_an_answer_that_is_not_read_is_nobodys(self):
+        first, second = self.store.insert(new()), self.store.insert(new())
+        stopped = [KeyboardInterrupt()]
+        self.at_each(
+            lambda _: stopped and self.fail_with(stopped.pop()), after=True
         )
-        self.assertEqual(1, len(sent), sent)
-        self.assertTrue(sent[0].startswith("SELECT"))
+        self.assertRaises(
+            KeyboardInterrupt, self.store.list_listed, first.instance_uuid
+        )
+        for made in (second, first):
+            [seen] = self.store.list_listed(made.instance_uuid)
+            self.assertEqual(made.share_id, seen.share_id)
+
+    def fail_with(self, error):
+        raise error
 
     def test_a_change_is_one_statement(self):
         made = self.put(m.ATTACHING)
