@@ -239,8 +239,9 @@ class Access:
         if not rule.ours or rule.access_level != m.access_level:
             raise exception.StepFailed(
                 f"The access rule {rule.id} of this host, of level "
-                f"{rule.access_level}, was not made by nova_shares. Delete "
-                "it in Manila."
+                f"{rule.access_level}, was not made by nova_shares. If "
+                "Nova made it for server shares of its own, detach those; "
+                "otherwise delete it in Manila."
             )
         if rule.state not in _ON_THE_WAY_OUT and not self._is_locked(rule):
             # We or Manila ended between the rule and its locks.

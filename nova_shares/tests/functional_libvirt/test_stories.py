@@ -17,6 +17,7 @@ import grp
 import os
 import subprocess
 
+from nova_shares.tests import documents
 from nova_shares.tests.functional.cloud import wait_for
 from nova_shares.tests.functional_libvirt import lab
 from nova_shares.tests.functional_libvirt import world
@@ -50,6 +51,29 @@ class MainJobTest(world.StoryTest):
         code, _ = self.guest.run("mount -t virtiofs data /mnt")
         self.assertNotEqual(0, code)
         self.nothing_left()
+        self.stop()
+
+    def test_a_guest_mounts_as_documented(self):
+        files = self.useFixture(lab.Share(self.w.ceph))
+        share = self.w.new_share(files)
+        self.attached(tag="verify")
+        self.attached(share=share, tag="website")
+        self.guest.tag = None
+        self.start()
+        self.see("active")
+        self.see("active", share=share)
+        self.guest.run("mkdir -p /mnt /srv/website")
+        typed = [
+            command
+            for page in ("install/verify", "user/index")
+            for prompt, command in documents.commands(page)
+            if prompt == "#" and "mount" in command.split()[0]
+        ]
+        self.assertEqual(3, len(typed), typed)
+        for command in typed:
+            self.assertEqual((0, ""), self.guest.run(command))
+        _, mounted = self.guest.run("grep virtiofs /proc/mounts")
+        self.assertIn("website /srv/website", mounted)
         self.stop()
 
     def test_two_guests_on_one_share(self):
