@@ -110,6 +110,10 @@ def main() -> int:
     except Interrupted:
         print(f"{PROG}: Interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who reads the output has enough of it. Python flushes at its end.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -175,6 +179,11 @@ def _missing(error: ModuleNotFoundError, extra: str) -> str:
 
 def _claim(directory: str) -> Any:
     """Take a directory for this process; the file returned keeps it."""
+    if set("?%$") & set(directory):
+        raise CannotRun(
+            f"Cannot use the directory {directory}: in a configuration file, "
+            "'?', '%' and '$' have a meaning."
+        )
     try:
         os.makedirs(directory, exist_ok=True)
         claim = open(os.path.join(directory, "lock"), "w")

@@ -19,6 +19,7 @@ import time
 from typing import Any
 from typing import Optional
 
+from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from keystoneauth1 import plugin
 from keystoneauth1 import service_token
@@ -193,9 +194,12 @@ class Session:
     def _get_adapter(self) -> Any:
         with self._lock:
             if self._adapter is None:
-                auth = loading.load_auth_from_conf_options(
-                    self._conf, "manila"
-                )
+                try:
+                    auth = loading.load_auth_from_conf_options(
+                        self._conf, "manila"
+                    )
+                except ks_exceptions.ClientException as e:
+                    raise unavailable(f"[manila]: {e}") from e
                 if auth is None:
                     raise unavailable("[manila] auth_type is not set")
                 session, self._transport = http.make_session(

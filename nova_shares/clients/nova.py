@@ -33,6 +33,7 @@ from typing import Protocol
 from urllib import parse as urlparse
 
 from keystoneauth1 import adapter as ks_adapter
+from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from oslo_config import cfg
 from oslo_context import context
@@ -243,8 +244,14 @@ class _RestLookup:
 
 
 def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
-    """Build the lookup by REST from ``[nova]``; connects to nothing."""
-    auth = loading.load_auth_from_conf_options(conf, "nova")
+    """Build the lookup by REST from ``[nova]``; connects to nothing.
+
+    :raises oslo_config.cfg.Error: if an option is missing or invalid
+    """
+    try:
+        auth = loading.load_auth_from_conf_options(conf, "nova")
+    except ks_exceptions.ClientException as e:
+        raise cfg.ConfigFileValueError(f"[nova]: {e}") from e
     session, transport = http.make_session(conf, "nova", auth)
     adapter = loading.load_adapter_from_conf_options(
         conf, "nova", session=session

@@ -19,8 +19,8 @@ beside a running agent, as the agent's user.
 from __future__ import annotations
 
 from collections.abc import Iterator
+import configparser
 import os
-import shlex
 import socket
 import threading
 from typing import Any
@@ -57,11 +57,15 @@ def findings(conf: cfg.ConfigOpts) -> Iterator[tuple[bool, str]]:
         _nova,
         _state,
     ]
+    if conf.compute.virt_driver is None:
+        yield False, "[compute] virt_driver is not set. Set it to libvirt."
     if conf.compute.virt_driver == "libvirt":
         checks += [_host, _libvirt, _ports, _helper, _protocols, _propagation]
     for check in checks:
         try:
             yield True, check(conf)
+        except Unknown as e:
+            yield True, str(e)
         except (Missing, nova_conf.Unreadable) as e:
             yield False, str(e)
         except Exception as e:
@@ -71,6 +75,10 @@ def findings(conf: cfg.ConfigOpts) -> Iterator[tuple[bool, str]]:
 
 class Missing(Exception):
     """The sentence that says what is missing."""
+
+
+class Unknown(Exception):
+    """The sentence that says what cannot be checked, but is not needed."""
 
 
 def _database(conf: cfg.ConfigOpts) -> str:
@@ -130,8 +138,24 @@ def _state(conf: cfg.ConfigOpts) -> str:
     return f"state_path {conf.state_path} is writable."
 
 
+def _nova_conf(conf: cfg.ConfigOpts) -> configparser.ConfigParser:
+    """Read nova.conf, which the agent can do without.
+
+    :raises Unknown: it cannot be read, and the agent does not need it
+    """
+    try:
+        return nova_conf.read(conf.hypervisor.nova_conf)
+    except nova_conf.Unreadable as e:
+        if conf.hypervisor.file_backed_memory == "auto":
+            raise
+        raise Unknown(
+            f"{e} Compare [DEFAULT] host and [libvirt] num_pcie_ports with it"
+            " yourself."
+        ) from e
+
+
 def _host(conf: cfg.ConfigOpts) -> str:
-    theirs = nova_conf.read(conf.hypervisor.nova_conf).get(
+    theirs = _nova_conf(conf).get(
         "DEFAULT", "host", fallback=socket.gethostname()
     )
     if theirs != conf.host:
@@ -162,9 +186,7 @@ def _libvirt(conf: cfg.ConfigOpts) -> str:
 
 
 def _ports(conf: cfg.ConfigOpts) -> str:
-    ports = nova_conf.read(conf.hypervisor.nova_conf).getint(
-        "libvirt", "num_pcie_ports", fallback=0
-    )
+    ports = _nova_conf(conf).getint("libvirt", "num_pcie_ports", fallback=0)
     if not ports:
         raise Missing(
             "[libvirt] num_pcie_ports is not set in nova.conf: a q35 guest "
@@ -177,7 +199,7 @@ def _helper(conf: cfg.ConfigOpts) -> str:
     options = conf.hypervisor
     mounts = mount.Mounts(
         mount_config.load(options.mount_helper_config),
-        shlex.split(options.mount_helper),
+        mount.helper_command(options.mount_helper),
     )
     try:
         libvirt = mounts.ask_seen(uuidutils.generate_uuid())

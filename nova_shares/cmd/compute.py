@@ -85,9 +85,14 @@ def _why(error: Exception) -> str:
 
 def _check(conf: cfg.ConfigOpts) -> int:
     lacking = 0
-    for well, sentence in check.findings(conf):
-        print(f"{'ok     ' if well else 'MISSING'} {sentence}", flush=True)
-        lacking += not well
+    try:
+        for well, sentence in check.findings(conf):
+            print(f"{'ok     ' if well else 'MISSING'} {sentence}", flush=True)
+            lacking += not well
+    except BrokenPipeError:
+        # Who reads the output has enough of it. Python flushes at its end.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
     return 1 if lacking else 0
 
 

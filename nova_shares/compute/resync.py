@@ -95,7 +95,7 @@ class Resync:
         out_of_sync = [
             m
             for m in mappings
-            if self._is_out_of_sync(m, domains, working, all_errors)
+            if self._is_out_of_sync(m, domains, working, mounted, all_errors)
         ]
         LOG.debug(
             "Resync: %d of %d mappings are out of sync",
@@ -163,6 +163,7 @@ class Resync:
         m: ShareMapping,
         domains: dict[str, bool],
         working: set[str],
+        mounted: set[str],
         all_errors: bool,
     ) -> bool:
         if m.status == mapping.ERROR:
@@ -174,9 +175,12 @@ class Resync:
             return True
         if domains.get(m.instance_uuid):
             return m.status != mapping.ACTIVE or m.uuid not in working
-        return m.status != mapping.INACTIVE or self._driver.is_mounted(
-            m
-        ) != self._driver.is_saved(m)
+        if m.status != mapping.INACTIVE:
+            return True
+        if self._driver.is_saved(m):
+            return not self._driver.is_mounted(m)
+        # A mount, or a mount point that was left empty.
+        return m.uuid in mounted
 
     def _check_servers(
         self, mappings: list[ShareMapping], domains: dict[str, bool]

@@ -73,12 +73,17 @@ def load(
     :raises oslo_config.cfg.Error: when a file can't be found or parsed
     """
     conf = conf or new()
-    conf(
-        list(args),
-        project=PROJECT.replace("_", "-"),
-        prog=prog,
-        version=version,
-        default_config_files=None if files is None else list(files),
-        default_config_dirs=None if files is None else [],
-    )
+    try:
+        conf(
+            list(args),
+            project=PROJECT.replace("_", "-"),
+            prog=prog,
+            version=version,
+            default_config_files=None if files is None else list(files),
+            default_config_dirs=None if files is None else [],
+        )
+    except UnicodeDecodeError as e:
+        raise cfg.ConfigFileValueError(
+            f"a configuration file is not in UTF-8: {e}"
+        ) from e
     return conf

@@ -30,7 +30,7 @@ The name of this compute host. It must be the name that Nova has for the host:
 servers. An agent reconciles the share mappings of this host only.
 """,
     ),
-    cfg.StrOpt(
+    cfg.IPOpt(
         "my_ip",
         default=netutils.get_my_ipv4(),
         sample_default="<an address of the machine>",

@@ -153,12 +153,12 @@ def _process(pid: int, proc: str) -> Optional[Process]:
     return Process(pid, uid, tuple(argv)) if argv else None
 
 
-def daemons(found: list[Process]) -> list[int]:
+def daemons(found: list[Process], proc: str = PROC) -> list[int]:
     """Return the pids of root's libvirt daemons among processes."""
     return [
         process.pid
         for process in found
-        if process.uid == 0 and process.name in _DAEMONS
+        if process.name in _DAEMONS and _is_started_by_root(process, proc)
     ]
 
 
@@ -168,7 +168,7 @@ def is_roots(process: Process, program: str, proc: str = PROC) -> bool:
     Its name alone proves nothing: a user can start any program under any
     name, one that is setuid root among them.
     """
-    if process.uid != 0:
+    if not _is_started_by_root(process, proc):
         return False
     try:
         executable = os.readlink(f"{proc}/{process.pid}/exe")
@@ -177,6 +177,18 @@ def is_roots(process: Process, program: str, proc: str = PROC) -> bool:
     except OSError:
         return False
     return program in os.path.basename(executable)
+
+
+def _is_started_by_root(process: Process, proc: str) -> bool:
+    """Return whether a process is root's, and no user's by setuid."""
+    if process.uid != 0:
+        return False
+    try:
+        with open(f"{proc}/{process.pid}/status", "rb") as f:
+            match = re.search(rb"^Uid:\t(\d+)\t", f.read(), re.MULTILINE)
+    except OSError:
+        return False  # It has just ended.
+    return match is not None and int(match[1]) == 0
 
 
 def servers(found: list[Process], path: str, proc: str = PROC) -> list[int]:
@@ -212,7 +224,7 @@ def _asked(found: list[Process], peer: Optional[int], proc: str) -> list[int]:
     Of a socket that systemd listens on, the peer is systemd: its child is
     the daemon.
     """
-    pids = daemons(found)
+    pids = daemons(found, proc)
     if peer is None:
         return pids
     if peer in pids:

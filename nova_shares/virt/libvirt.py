@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
-import shlex
 import time
 from typing import Any
 from typing import Callable
@@ -66,7 +65,8 @@ class LibvirtDriver(driver.Driver):
             config = mount_config.load(options.mount_helper_config)
         except mount_config.BadConfig as e:
             raise cfg.Error(str(e)) from e
-        self._mounts = mount.Mounts(config, shlex.split(options.mount_helper))
+        helper = mount.helper_command(options.mount_helper)
+        self._mounts = mount.Mounts(config, helper)
         self._protocols = mount.protocols(config)
         self._changed: Optional[Callable[[str], None]] = None
         self._capabilities = Capabilities((), False, False)

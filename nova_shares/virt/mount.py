@@ -23,12 +23,14 @@ from collections.abc import Sequence
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
 from typing import Any
 from typing import Optional
 
+from oslo_config import cfg
 from oslo_utils import uuidutils
 
 from nova_shares import exception
@@ -58,6 +60,19 @@ def protocols(config: mount_config.Config) -> tuple[str, ...]:
         for protocol, program in programs.items()
         if shutil.which(program, path=child.ENV["PATH"])
     )
+
+
+def helper_command(text: str) -> list[str]:
+    """Read ``[hypervisor] mount_helper``.
+
+    :raises oslo_config.cfg.Error: if a quotation is not closed
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as e:
+        raise cfg.ConfigFileValueError(
+            f"[hypervisor] mount_helper: {e}"
+        ) from e
 
 
 class Mounts:
@@ -264,8 +279,10 @@ class Mounts:
             raise exception.StepFailed(
                 f"Cannot run the mount helper: {e.strerror}."
             ) from e
+        # sudo may print warnings before it.
+        said = result.output.strip().rpartition("\n")[2]
         try:
-            answer = json.loads(result.output)
+            answer = json.loads(said)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):

@@ -78,6 +78,7 @@ def _load(files: Optional[Sequence[str]]) -> cfg.ConfigOpts:
     logging.register_options(conf)
     nova_shares_conf.load(files=files, conf=conf)
     # The log is for whoever runs the command, not for a service's file.
+    conf.set_override("log_config_append", None)
     conf.set_override("log_file", None)
     conf.set_override("log_dir", None)
     conf.set_override("use_syslog", False)

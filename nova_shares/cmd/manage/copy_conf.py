@@ -93,6 +93,8 @@ def make(path: str) -> str:
         cfg.ConfigParser(path, sections).parse()
     except OSError as e:
         raise cfg.ConfigFilesNotFoundError([path]) from e
+    except UnicodeDecodeError as e:
+        raise cfg.ConfigFileValueError(f"{path} is not in UTF-8: {e}") from e
     transport_url = _get(sections, "DEFAULT", "transport_url")
     if transport_url is None:
         raise Missing("[DEFAULT] transport_url")

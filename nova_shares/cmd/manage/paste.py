@@ -306,7 +306,10 @@ def _write(path: str, text: str, like: str) -> None:
     path = os.path.realpath(path)
     directory = os.path.dirname(path)
     try:
-        os.makedirs(directory, exist_ok=True)
+        if not os.path.isdir(directory):
+            os.makedirs(directory)
+            # Root's umask may keep out who reads the file.
+            os.chmod(directory, 0o755)  # noqa: S103
         handle, name = tempfile.mkstemp(dir=directory)
         try:
             with open(handle, "w", newline="") as file:

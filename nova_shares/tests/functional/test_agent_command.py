@@ -117,6 +117,35 @@ class CommandTest(testtools.TestCase):
         said = self.refused("--config-file", self.path("nonexistent"))
         self.assertIn("nonexistent", said)
 
+    def test_a_file_that_is_not_text(self):
+        arguments = self.configure()
+        with open(self.path("nova-shares.conf"), "ab") as file:
+            file.write("# für\n".encode("latin-1"))
+        self.assertIn("not in UTF-8", self.refused(*arguments))
+
+    def test_values_that_are_none(self):
+        for options, says in (
+            ("my_ip = not-an-ip", "not-an-ip"),
+            ("[nova]\nauth_type = password", "[nova]: "),
+        ):
+            self.assertIn(says, self.refused(*self.configure(options)))
+
+    def test_a_reader_that_has_seen_enough(self):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-W", "ignore", "-c", _COMMAND),
+                *("--check", *self.configure()),
+            ],
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(theirs)
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
     def test_a_state_path_that_cannot_be_made(self):
         said = self.refused(*self.configure(state_path="/dev/null/state"))
         self.assertEqual(1, said.count("/dev/null/state"), said)

@@ -90,6 +90,12 @@ class AioTest(testtools.TestCase):
             said = self.refused("--directory", unusable)
             self.assertIn(f"Cannot use the directory {unusable}: ", said)
 
+    def test_a_directory_that_a_file_cannot_name(self):
+        for name in ("a?b", "a$b", "a%41b"):
+            path = os.path.join(self.directory, name)
+            said = self.refused("--directory", path)
+            self.assertIn(f"Cannot use the directory {path}: ", said)
+
     def test_a_database_that_is_none(self):
         path = os.path.join(self.directory, "nova-shares.sqlite")
         with open(path, "w") as f:

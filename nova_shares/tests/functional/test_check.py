@@ -48,11 +48,27 @@ class CheckTest(testtools.TestCase):
             ["manila", "nova", "state"], [m.split()[1] for m in missing]
         )
 
+    def test_no_driver(self):
+        self.conf.set_override("virt_driver", None, "compute")
+        _, missing = self.said()
+        self.assertEqual(
+            ["[compute] virt_driver is not set. Set it to libvirt."], missing
+        )
+
+    def test_a_nova_conf_that_the_agent_does_without(self):
+        self.conf.set_override("virt_driver", "libvirt", "compute")
+        self.conf.set_override("nova_conf", "/nonexistent", "hypervisor")
+        self.conf.set_override("file_backed_memory", "yes", "hypervisor")
+        well, missing = self.said()
+        self.assertNotIn("/nonexistent, see", "".join(missing))
+        self.assertEqual(2, "".join(well).count("Cannot read /nonexistent"))
+
     def test_of_a_libvirt_host(self):
         """Each is a sentence, whatever this machine has or lacks."""
         self.conf.set_override("virt_driver", "libvirt", "compute")
         path = os.path.join(self.c.aio.directory, "nova.conf")
         self.conf.set_override("nova_conf", path, "hypervisor")
+        self.conf.set_override("file_backed_memory", "auto", "hypervisor")
         self.conf.set_override("mount_helper", "/nonexistent", "hypervisor")
         _, missing = self.said()
         self.assertIn(f"{path}, see [hypervisor] nova_conf", missing[0])

@@ -12,8 +12,8 @@
 
 """The installation and user pages, typed by a test as they stand.
 
-Three hosts are installed on: one whose nova-api has the filters, one with
-the service of its own, and a compute host.
+Two hosts are installed on: one whose nova-api has the filters, and a compute
+host, which has the service of its own, too.
 """
 
 import glob
@@ -59,6 +59,7 @@ class TestInstall(base.TestCase):
     def setUp(self):
         super().setUp()
         self.typed = set()
+        self.programs = os.path.join(os.path.abspath(nova.VENV), "bin")
         self.name = f"nova_shares_{uuid.uuid4().hex[:8]}"
         cloud = self.nova.cloud
         cloud.create_user("nova-shares", "service", "admin")
@@ -127,6 +128,12 @@ class TestInstall(base.TestCase):
         self.assertEqual(code, found, f"{line}\n{printed}")
         return printed
 
+    def prepare(self, where, line):
+        """Do what the pages leave to the operator."""
+        code, printed = where.run(line)
+        self.assertEqual(0, code, f"{line}\n{printed}")
+        return printed
+
     def user(self, command, until=None):
         """Type a user's command, again until it prints something."""
         self.typed.add(command)
@@ -157,18 +164,21 @@ class TestInstall(base.TestCase):
         return seen[-1]
 
     def test_all(self):
-        api, own, compute = (
-            self.useFixture(host.Host(nova.VENV)) for _ in range(3)
+        # A service of its own may be on a compute host.
+        api, compute = (
+            self.useFixture(host.Host(nova.VENV)) for _ in range(2)
         )
-        self.build(compute, [api, own])
-        self.make_database(compute)
+        self.build(compute, api)
+        self.make_database()
         self.make_vhost(compute)
         self.install_filters(api)
-        self.install_service(own)
+        self.install_service(compute)
         self.install_agent(compute)
         self.verify(api, compute)
         self.use()
-        self.type_all("admin/nova-pipeline", "Remove the filters", api)
+        self.type_all(
+            "admin/nova-pipeline", "Remove the filters", api, self.programs
+        )
         code, _ = api.run("grep nova_shares /etc/nova/api-paste.ini")
         self.assertEqual(1, code)
         written = {
@@ -178,15 +188,17 @@ class TestInstall(base.TestCase):
         }
         self.assertEqual(_ELSEWHERE, written - self.typed)
 
-    def build(self, where, others):
-        where.run(f"git clone -q {_CHECKOUT} nova-shares")
+    def build(self, where, other):
+        self.prepare(
+            where, f"git clone -q --no-hardlinks {_CHECKOUT} nova-shares"
+        )
         self.type_all("install/package", "Install the package", where)
         self.dist = os.path.join(self.nova.home, "dist")
-        where.run(f"cp -r dist {self.dist}")
-        for each in (where, *others):
-            each.run(f"cp {self.dist}/*.whl .")
+        self.prepare(where, f"cp -r dist {self.dist}")
+        for each in (where, other):
+            self.prepare(each, f"cp {self.dist}/*.whl .")
 
-    def make_database(self, where):
+    def make_database(self):
         mysql, postgresql = (
             re.sub(r"\bnova_shares\b", self.name, self.fill(block.text))
             for block in self.blocks(
@@ -212,7 +224,7 @@ class TestInstall(base.TestCase):
             )
 
     def make_vhost(self, where):
-        where.run(f"rabbitmqctl -q add_vhost {self.name}")
+        self.prepare(where, f"rabbitmqctl -q add_vhost {self.name}")
         for command in ("delete_vhost", "delete_user"):
             self.addCleanup(
                 subprocess.run, ["rabbitmqctl", "-q", command, self.name]
@@ -244,11 +256,12 @@ class TestInstall(base.TestCase):
             ("api-paste.ini", self.nova.paste_file),
             ("nova.conf", os.path.join(self.nova.home, "nova.conf")),
         ):
-            where.run(
+            self.prepare(
+                where,
                 f"mkdir -p /etc/nova && cp {os.path.abspath(source)}"
-                f" /etc/nova/{name}"
+                f" /etc/nova/{name}",
             )
-        programs = os.path.join(os.path.abspath(nova.VENV), "bin")
+        programs = self.programs
         section = "Install the filters"
         commands = [
             command
@@ -260,7 +273,7 @@ class TestInstall(base.TestCase):
         self.assertEqual(1, where.run(f"test -e {_OURS}")[0])
         self.type(install, where, programs)
         # The database, and a bus that all agents reach.
-        with_nova = where.run(f"cat {_OURS}")[1]
+        with_nova = self.prepare(where, f"cat {_OURS}")
         edited = self.file(page, section, "[database]")
         bus = f"transport_url = rabbit://{self.name}:secret@controller:5672/"
         where.write(
@@ -318,7 +331,7 @@ class TestInstall(base.TestCase):
             lambda: where.run(commands[-1])[0] == 0,
             lambda: where.run("cat /var/log/nova-shares-api.log")[1],
         )
-        self.assertIn("OK", self.type(commands[-1], where))
+        self.assertIn("200 OK", self.type(commands[-1], where))
         self.server = self.nova.server()
         response = self.ask(
             "GET",
@@ -338,22 +351,22 @@ class TestInstall(base.TestCase):
         prepare = "admin/compute-host"
         section = "User and mount helper"
         # As the package of libvirt does.
-        where.run("groupadd --system --force libvirt")
-        self.type_all(prepare, section, where)
+        self.prepare(where, "groupadd --system --force libvirt")
+        # Made with the service of its own.
+        self.type_all(prepare, section, where, but=["useradd"])
         sudoers = "/etc/sudoers.d/nova-shares"
         where.write(
             sudoers, self.file(prepare, section, "Defaults", "text"), 0o440
         )
-        self.assertEqual(0, where.run(f"visudo --check {sudoers}")[0])
-        self.type_all(package, "In a virtual environment", where)
-        self.type_all(
-            package, "Configuration directory", where, but=["useradd"]
-        )
+        self.prepare(where, f"visudo --check {sudoers}")
+        in_venv = self.blocks(package, "In a virtual environment", "console")
+        for _, command in in_venv[1].commands():
+            self.type(command, where)
         own = self.file("install/api", "A service of its own", "[DEFAULT]")
         where.write(
             _OURS,
             self.file(page, "Install the agent", "[DEFAULT]")
-            + own[own.index("[manila]") :],
+            + own[own.index("[keystone_authtoken]") :],
         )
         where.write(
             "/etc/nova-shares/mount-helper.conf",

@@ -39,6 +39,26 @@ class ResyncTest(testtools.TestCase):
         )
         driver.works.assert_called_once_with(mappings)
 
+    def test_an_empty_mount_point_is_removed(self):
+        saved, left, well = (
+            fixtures_db.new_mapping(status=mapping.INACTIVE) for _ in range(3)
+        )
+        store, driver, manager = mock.Mock(), mock.Mock(), mock.Mock()
+        store.list_for_host.return_value = [saved, left, well]
+        driver.domains.return_value = {}
+        driver.mounted.return_value = {saved.uuid, left.uuid}
+        driver.is_mounted.side_effect = lambda m: m is saved
+        driver.is_saved.side_effect = lambda m: m is saved
+        resync.Resync("host", store, driver, manager, mock.Mock()).run()
+        self.assertEqual(
+            [mock.call(left.uuid)],
+            [
+                call
+                for call in manager.reconcile.call_args_list
+                if not call.kwargs
+            ],
+        )
+
     def test_a_guest_that_runs_starts_the_time_of_being_gone_anew(self):
         m = fixtures_db.new_mapping(status=mapping.INACTIVE)
         store, driver = mock.Mock(), mock.Mock()

@@ -44,7 +44,9 @@ class Proc(fixtures.Fixture):
         self.path = self.useFixture(fixtures.TempDir()).path
         self.process("self", TABLE)
 
-    def process(self, pid, table="", *argv, exe="", parent=1, state="S"):
+    def process(
+        self, pid, table="", *argv, exe="", parent=1, state="S", uid=0
+    ):
         directory = os.path.join(self.path, str(pid))
         os.makedirs(directory, exist_ok=True)
         link = os.path.join(directory, "exe")
@@ -53,6 +55,8 @@ class Proc(fixtures.Fixture):
         os.symlink(exe or (argv[0] if argv else "none"), link)
         with open(os.path.join(directory, "stat"), "w") as f:
             f.write(f"{pid} (a) name) {state} {parent} 1 1 0 -1")
+        with open(os.path.join(directory, "status"), "w") as f:
+            f.write(f"Name:\tx\nUid:\t{uid}\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
         with open(os.path.join(directory, "mountinfo"), "w") as f:
             f.write(table)
         with open(os.path.join(directory, "cmdline"), "w") as f:
@@ -119,6 +123,19 @@ class ProcessTest(testtools.TestCase):
         self.assertEqual({7}, self.servers())
         self._is_roots(uid=1000)
         self.assertEqual(set(), self.servers())
+
+    def test_what_a_user_starts_by_setuid_is_not_roots(self):
+        here = f"90 22 0:51 / {ONE} rw - nfs4 192.0.2.1:/x rw\n"
+        for name in ("/bin/umount", "/usr/sbin/libvirtd"):
+            self.proc.process(7, here, name, ONE, uid=1000)
+            self._is_roots()
+            (found,) = process_table.processes(self.proc.path)
+            self.assertFalse(
+                process_table.is_roots(found, "mount", self.proc.path)
+            )
+            self.assertEqual(
+                [], process_table.daemons([found], self.proc.path)
+            )
 
     def servers(self):
         found = process_table.processes(self.proc.path)
