@@ -66,17 +66,19 @@ class Bulkhead:
         self._answered = float("-inf")
         self._closed_until = float("-inf")
         self._hangs = False
+        #: How many calls have tried since it hangs.
+        self._tried = 0
 
     @contextlib.contextmanager
     def call(self, project_id: str | None) -> Iterator[float]:
         """Have a turn; the body is the call.
 
         It gives the seconds that the call may take: :data:`SLOW` while the
-        service is suspected to hang. Whoever finds that out for all waits as
-        long as the caller likes.
+        service is suspected to hang, and for the first that tries after the
+        pause; else as long as the caller likes.
 
         A ServiceUnavailable that the body raises after :data:`HANG` seconds
-        says that the service hangs.
+        says that the service hangs, unless somebody had an answer meanwhile.
 
         :raises nova_shares.exception.ServiceUnavailable: at once when the
             service hangs or too many wait, or after :data:`PATIENCE` seconds
@@ -84,7 +86,14 @@ class Bulkhead:
         me = object()
         with self._changed:
             self._enter(project_id)
-            limit = SLOW if self._is_suspected() else float("inf")
+            limit = float("inf")
+            hurried = not self._hangs and self._unanswered() > SUSPECT
+            if hurried:
+                limit = SLOW
+            elif self._hangs:
+                # Who comes after the pause finds out for all. A service that
+                # is slow, and well, has more time with each that fails.
+                limit = SLOW * 2**self._tried
             self._began[me] = self._clock()
         failed = False
         try:
@@ -94,7 +103,8 @@ class Bulkhead:
             raise
         finally:
             with self._changed:
-                self._leave(project_id, self._began.pop(me), failed)
+                began = self._began.pop(me)
+                self._leave(project_id, began, failed, hurried)
 
     def _enter(self, project_id: str | None) -> None:
         self._refuse_if_it_hangs()
@@ -127,25 +137,24 @@ class Bulkhead:
         if self._unanswered() > SLOW:
             raise self._refusal("it does not answer")
 
-    def _is_suspected(self) -> bool:
-        return self._hangs or self._unanswered() > SUSPECT
-
     def _unanswered(self) -> float:
         """Tell for how long the service has let calls wait, in seconds."""
         oldest = min(self._began.values(), default=self._answered)
         return 0 if self._answered >= oldest else self._clock() - oldest
 
     def _leave(
-        self, project_id: str | None, began: float, failed: bool
+        self, project_id: str | None, began: float, failed: bool, hurried: bool
     ) -> None:
         now = self._clock()
         self._calls.leave(project_id)
-        self._hangs = failed and now - began >= HANG
-        if self._hangs:
-            self._closed_until = now + PAUSE
-        else:
-            self._answered = now
         self._changed.notify_all()
+        if not failed or now - began < HANG:
+            self._hangs, self._answered, self._tried = False, now, 0
+        elif not hurried and self._answered < began:
+            # Nobody had an answer meanwhile. Who had little time proves
+            # nothing: the service may be slow, and well.
+            self._tried += self._hangs
+            self._hangs, self._closed_until = True, now + PAUSE
 
     def _refusal(self, why: str) -> exception.ServiceUnavailable:
         return exception.ServiceUnavailable(service=self._service, detail=why)

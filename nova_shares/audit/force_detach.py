@@ -47,10 +47,10 @@ def force_detach(
 
 
 def _is_shared(store: db_store.Store, m: ShareMapping) -> bool:
-    """Tell whether another mapping of the host needs the same rule."""
+    """Tell whether another mapping needs the same rule."""
     return m.share_proto == "NFS" and any(
         other.uuid != m.uuid and other.wanted == mapping.ATTACHED
-        for other in store.list_for_share(m.host, m.share_id)
+        for other in store.list_for_share(m.host, m.share_id, m.access_id)
     )
 
 

@@ -225,6 +225,16 @@ def make_session(
     return session, transport
 
 
+def text(value: Any) -> str:
+    """Take a value of a JSON document for text.
+
+    :raises TypeError: if it is none
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
 def read_json(content: bytes) -> Any:
     """Read a body that another service sent.
 

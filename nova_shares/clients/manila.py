@@ -130,12 +130,12 @@ class Shares:
         if body is None:
             raise exception.ShareNotFound(share_id=share_id)
         with _well_formed():
-            if _text(body["id"]).lower() != share_id.lower():
+            if http.text(body["id"]).lower() != share_id.lower():
                 raise TypeError("it is of another share")
             return Share(
                 id=body["id"],
-                project_id=_text(body["project_id"]),
-                status=_text(body["status"]),
+                project_id=http.text(body["project_id"]),
+                status=http.text(body["status"]),
                 proto=body["share_proto"].upper(),
                 in_recycle_bin=bool(body.get("is_soft_deleted")),
             )
@@ -156,7 +156,7 @@ class Shares:
             response = self._session.send("GET", f"{path}&offset={offset}")
             with _well_formed():
                 page = [
-                    _text(share["id"])
+                    http.text(share["id"])
                     for share in session.body(response)["shares"]
                 ]
             if not page:
@@ -238,7 +238,9 @@ class Shares:
         if body is None:
             return None
         with _well_formed():
-            return AccessKey(_text(body["access_to"]), body.get("access_key"))
+            return AccessKey(
+                http.text(body["access_to"]), body.get("access_key")
+            )
 
     def metadata(self, share_id: str) -> dict[str, Any]:
         """Get the metadata of a share, which its users can write.
@@ -375,31 +377,25 @@ class Shares:
             return found
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is no text")
-    return value
-
-
 def _rule(body: dict[str, Any], share_id: str) -> AccessRule:
     return AccessRule(
-        id=_text(body["id"]),
-        share_id=_text(share_id),
-        access_type=_text(body["access_type"]),
-        access_to=_text(body["access_to"]),
-        access_level=_text(body["access_level"]),
-        state=_text(body["state"]),
+        id=http.text(body["id"]),
+        share_id=http.text(share_id),
+        access_type=http.text(body["access_type"]),
+        access_to=http.text(body["access_to"]),
+        access_level=http.text(body["access_level"]),
+        state=http.text(body["state"]),
         ours=_MARK.items() <= body["metadata"].items(),
     )
 
 
 def _lock(body: dict[str, Any]) -> Lock:
     return Lock(
-        id=body["id"],
-        kind=body["resource_type"],
-        resource_id=body["resource_id"],
-        action=body["resource_action"],
-        reason=body["lock_reason"] or "",
+        id=http.text(body["id"]),
+        kind=http.text(body["resource_type"]),
+        resource_id=http.text(body["resource_id"]),
+        action=http.text(body["resource_action"]),
+        reason=http.text(body["lock_reason"] or ""),
     )
 
 

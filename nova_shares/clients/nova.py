@@ -118,14 +118,15 @@ def parse(body: Any) -> Server:
     """
     try:
         server = body["server"]
+        specs = server["flavor"]["extra_specs"]
         return Server(
-            id=server["id"],
-            project_id=server["tenant_id"],
-            host=server[_HOST] or None,
-            vm_state=server[_VM_STATE],
-            task_state=server[_TASK_STATE],
+            id=http.text(server["id"]),
+            project_id=http.text(server["tenant_id"]),
+            host=http.text(server[_HOST] or "") or None,
+            vm_state=http.text(server[_VM_STATE]),
+            task_state=http.text(server[_TASK_STATE] or "") or None,
             locked=bool(server["locked"]),
-            extra_specs=dict(server["flavor"]["extra_specs"]),
+            extra_specs={key: http.text(specs[key]) for key in specs},
         )
     except KeyError as e:
         field = e.args[0]
@@ -387,7 +388,10 @@ def _read(server_id: str, status: int, body: bytes) -> Server:
     except ValueError:
         content = None
     if status == 200:
-        return parse(content)
+        server = parse(content)
+        if server.id.lower() != server_id.lower():
+            raise _unavailable("it is another server")
+        return server
     # A 404 that is not in Nova's own words may be somebody else's: only
     # Nova knows that a server is gone.
     if (

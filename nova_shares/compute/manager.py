@@ -39,6 +39,8 @@ LOG = logging.getLogger(__name__)
 #: The step of a mapping whose server is on another host: only resync, which
 #: asks Nova, reconciles it again.
 MOVED = "server"
+#: What the tasks of a server begin with that take it to another host.
+_MOVES = ("resize", "migrating")
 #: Seconds until a database that fails is tried again.
 _DATABASE_RETRY = 5.0
 #: Seconds at most until a service that was away is asked again.
@@ -271,9 +273,10 @@ class Manager:
         if progress.located:
             return
         try:
-            host = self._servers.find(m.instance_uuid).host
+            server = self._servers.find(m.instance_uuid)
         except exception.ServerNotFound:
             raise exception.StepFailed("Nova has no such server.") from None
+        host = server.host
         if host is None:
             raise exception.StepFailed("The server is on no host.")
         if host != self._host:
@@ -281,6 +284,11 @@ class Manager:
             raise exception.StepFailed(
                 f"The server is on host {host} now.", retry=False
             )
+        # Nova names the new host only when its disks are there.
+        if server.vm_state == "resized" or (
+            server.task_state or ""
+        ).startswith(_MOVES):
+            raise exception.StepFailed("Nova is moving the server.")
         progress.located = True
 
     def _needs_key(self, m: ShareMapping) -> bool:

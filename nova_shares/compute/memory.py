@@ -44,6 +44,7 @@ class Memory:
     """The files of one host; an operator who means a change deletes one.
 
     :ivar heartbeats: how many the database has at least
+    :ivar is_new: no agent of this host has worked with the directory yet
     """
 
     def __init__(self, state_path: str, host: str) -> None:
@@ -52,7 +53,8 @@ class Memory:
         counters = self._read("heartbeats").split()
         # An empty or a torn file tells nothing.
         known = [int(word) for word in counters if word.isdigit()][:2]
-        self._restores, self.heartbeats = known if len(known) == 2 else (0, 0)
+        self.is_new = len(known) != 2
+        self._restores, self.heartbeats = (0, 0) if self.is_new else known
 
     def check_host(self) -> None:
         """Make sure that the directory is that of this host.
@@ -61,6 +63,7 @@ class Memory:
         """
         known = self._read("host")
         if not known:
+            self._forget()
             self._write("host", self._host)
         elif known != self._host:
             raise HostChanged(
@@ -93,6 +96,7 @@ class Memory:
         """
         known = self._read("database-id")
         if not known:
+            self._forget()
             self._write("database-id", database.uuid)
         elif known != database.uuid:
             raise exception.ForeignDatabase(
@@ -100,6 +104,11 @@ class Memory:
                 known=known,
                 file=self._path("database-id"),
             )
+
+    def _forget(self) -> None:
+        """Forget what was counted with another name, or in another one."""
+        self.is_new = True
+        self._restores, self.heartbeats = 0, 0
 
     def count(self) -> None:
         """Remember that the database has one heartbeat more."""

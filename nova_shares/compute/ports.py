@@ -132,6 +132,14 @@ class Server(Protocol):
     def host(self) -> Optional[str]:
         """The host of the server; None: it has none."""
 
+    @property
+    def vm_state(self) -> str:
+        """The state of the server."""
+
+    @property
+    def task_state(self) -> Optional[str]:
+        """What is being done with the server; None: nothing."""
+
 
 class Servers(Protocol):
     """Where servers are."""

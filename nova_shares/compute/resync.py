@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 from typing import Optional
 
 from oslo_log import log as logging
@@ -158,7 +159,15 @@ class Resync:
             else:
                 LOG.info("Stale mount %s removed", uuid)
 
-    def _is_out_of_sync(
+    def _is_out_of_sync(self, m: ShareMapping, *seen: Any) -> bool:
+        try:
+            return self._differs(m, *seen)
+        except exception.StepFailed as e:
+            # One guest that cannot be looked at holds up no other.
+            LOG.warning("Cannot check mapping %s: %s", m.uuid, e)
+            return False
+
+    def _differs(
         self,
         m: ShareMapping,
         domains: dict[str, bool],

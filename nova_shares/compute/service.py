@@ -211,7 +211,8 @@ class Agent:
         agent = self._check_database()
         try:
             capabilities = self._driver.capabilities()
-            if self._is_elsewhere(agent):
+            # Who was the host's agent before is it again.
+            if self._memory.is_new and self._is_elsewhere(agent):
                 raise HostTaken(host=self._host)
         except exception.StepFailed as e:
             raise exception.ServiceUnavailable(
@@ -247,7 +248,7 @@ class Agent:
         servers = {
             m.instance_uuid for m in self._rows.list_for_host(self._host)
         }
-        return bool(servers) and servers.isdisjoint(self._driver.domains())
+        return servers.isdisjoint(self._driver.domains())
 
     def _serve(self) -> None:
         def start() -> None:
@@ -285,7 +286,9 @@ class Agent:
         """Send a heartbeat; False: the agent stops, since it may not."""
         capabilities = self._driver.capabilities()
         with self._reporting:
-            while not self._told_to_stop:
+            for left in reversed(range(_TRIES)):
+                if self._told_to_stop:
+                    break
                 if self._rows.heartbeat(
                     self._host,
                     self._boot_id,
@@ -299,9 +302,15 @@ class Agent:
                 except (exception.ForeignDatabase, memory.Restored) as e:
                     self._give_up(explain(e))
                     return False
-                if agent is None or agent.boot_id != self._boot_id:
+                # A replica may be behind for a moment.
+                if left:
+                    self._stopping.wait(_RETRY)
+                elif agent is not None and agent.boot_id == self._boot_id:
+                    raise exception.ServiceUnavailable(
+                        service="database", detail="the heartbeat is not taken"
+                    )
+                else:
                     self._give_up("A newer agent has taken the host over.")
-                    return False
         return False
 
     def _resync(self) -> None:

@@ -160,7 +160,8 @@ class Access:
         """
         return (
             rule.state != "active"
-            and rule.id == m.access_id
+            # One on its way out may be a neighbour's that is gone.
+            and (rule.id == m.access_id or rule.state in _ON_THE_WAY_OUT)
             and m.fault is not None
             and m.fault.message.startswith(_STILL)
             and progress.denied is None
@@ -316,7 +317,9 @@ class Access:
             return []
         return [
             other
-            for other in self._store.list_for_share(self._host, m.share_id)
+            for other in self._store.list_for_share(
+                self._host, m.share_id, m.access_id
+            )
             if other.uuid != m.uuid
             and (other.wanted == mapping.ATTACHED or self._is_mounted(other))
         ]
@@ -365,12 +368,15 @@ class Access:
             raise exception.StepFailed(
                 "Manila does not find the share."
             ) from None
-        if not places or m.export_location in places:
+        if m.export_location in places:
             return m
-        LOG.info(
-            "Mapping %s: the export location is now %s", m.uuid, places[0]
+        place = next(
+            (x for x in places if location.is_valid(m.share_proto, x)), None
         )
-        return self._store.relocate(m, places[0])
+        if place is None:
+            return m
+        LOG.info("Mapping %s: the export location is now %s", m.uuid, place)
+        return self._store.relocate(m, place)
 
     def _find(self, m: ShareMapping) -> Optional[manila.AccessRule]:
         who = self._who(m)

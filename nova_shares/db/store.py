@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import dataclasses
+import time
 from typing import Any
 from typing import Optional
 
@@ -172,7 +173,16 @@ class Store:
                 **(asked if request_id is not None else {}),
             )
         )
-        return self.get(uuid) if self._changed(statement) else None
+        if not self._changed(statement):
+            return None
+        # Of a replicated database, the next look may be at a node that does
+        # not have it yet.
+        for pause in (0.05, 0.1, 0.2, 0.4, 0):
+            found = self.get(uuid)
+            if found is not None and found.wanted == m.DETACHED:
+                break
+            time.sleep(pause)
+        return found
 
     # What the agent calls.
 
@@ -184,11 +194,18 @@ class Store:
         """List the mappings of the servers of a host, oldest first."""
         return self._mappings(_MAPPINGS.c.host == host)
 
-    def list_for_share(self, host: str, share_id: str) -> list[m.ShareMapping]:
-        """List the mappings of a share on a host, oldest first."""
-        return self._mappings(
-            _MAPPINGS.c.share_id == share_id, _MAPPINGS.c.host == host
-        )
+    def list_for_share(
+        self, host: str, share_id: str, access_id: Optional[str] = None
+    ) -> list[m.ShareMapping]:
+        """List the mappings of a share on a host, oldest first.
+
+        :param access_id: of an access rule: those that have it too, on
+            whatever host, such as one that was renamed
+        """
+        where = _MAPPINGS.c.host == host
+        if access_id is not None:
+            where = where | (_MAPPINGS.c.access_id == access_id)
+        return self._mappings(_MAPPINGS.c.share_id == share_id, where)
 
     def advance(
         self,
@@ -337,10 +354,16 @@ class Store:
     # What the operator calls.
 
     def confirm_restore(self) -> None:
-        """Record that the database was restored on purpose."""
-        self._execute(
-            _DATABASE.update().values(restores=_DATABASE.c.restores + 1)
+        """Record that the database was restored on purpose.
+
+        The same backup may be restored more than once: what is recorded
+        never repeats.
+        """
+        now = int(time.time())
+        restores = sa.case(
+            (_DATABASE.c.restores < now, now), else_=_DATABASE.c.restores + 1
         )
+        self._execute(_DATABASE.update().values(restores=restores))
 
     def list_all(self, **asked: Optional[str]) -> list[m.ShareMapping]:
         """List the mappings that are as asked; see :meth:`each`."""

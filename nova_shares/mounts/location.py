@@ -88,6 +88,15 @@ class Location:
         return fstype.startswith("fuse") and source == self.fuse_name
 
 
+def is_valid(protocol: str, text: str) -> bool:
+    """Return whether a host can mount an export location."""
+    try:
+        parse(protocol, text)
+    except BadLocation:
+        return False
+    return True
+
+
 def parse(protocol: object, text: object) -> Location:
     """Parse an export location of a share.
 

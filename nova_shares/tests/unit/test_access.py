@@ -94,6 +94,39 @@ class AccessTest(unittest.TestCase):
                 self.assertIsNone(self.access.grant(failed, progress))
                 self.assertEqual("new", progress.made)
 
+    def test_a_neighbours_rule_that_does_not_go_is_denied_again(self):
+        """Manila has forgotten the deny; the mapping has none recorded."""
+        fault = mapping.Fault(
+            "access", "The access rule is still x", datetime.datetime.now()
+        )
+        failed = fixtures_db.new_mapping(access_id=None, fault=fault)
+        self.shares.allow.side_effect = manila.Refused(message="exists")
+        self.shares.rules.return_value = [
+            manila.AccessRule(
+                *("old", failed.share_id, "ip", "192.0.2.1", "rw"),
+                *("queued_to_deny", True),
+            )
+        ]
+        self.assertIsNotNone(self.access.grant(failed, Progress(1)))
+        self.shares.deny.assert_called_once_with(failed.share_id, "old")
+
+    def test_the_rule_of_a_host_that_was_renamed_is_needed(self):
+        renamed = fixtures_db.new_mapping(host="before", access_id="rule")
+        self.store.list_for_share.return_value = [renamed]
+        self.rule("active")
+        self.assertIsNone(self.access.revoke(self.m, Progress(1)))
+        self.shares.deny.assert_not_called()
+        self.store.list_for_share.assert_called_with(
+            "host", self.m.share_id, "rule"
+        )
+
+    def test_a_share_that_moved_is_mounted_where_it_can_be(self):
+        self.shares.export_locations.return_value = ["/vol$1", "h:/new"]
+        self.access.relocated(self.m)
+        self.store.relocate.assert_called_once_with(self.m, "h:/new")
+        self.shares.export_locations.return_value = ["/vol$1"]
+        self.assertIs(self.m, self.access.relocated(self.m))
+
     def test_one_that_is_active_at_last_is_used(self):
         fault = mapping.Fault(
             "access", "The access rule is still x", datetime.datetime.now()

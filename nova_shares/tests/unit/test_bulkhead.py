@@ -159,6 +159,40 @@ class BulkheadTest(unittest.TestCase):
         self.assertEqual(bulkhead.SLOW, self.limit())
         self.assertEqual(float("inf"), self.limit())
 
+    def test_each_try_after_a_hang_gives_it_more(self):
+        """A service that is slow, and well, is not refused for good."""
+        self.hang()
+        limits = []
+        for _ in range(3):
+            self.clock.now += bulkhead.PAUSE
+            with contextlib.suppress(exception.ServiceUnavailable):
+                with self.bulkhead.call("p") as limit:
+                    limits.append(limit)
+                    self.clock.now += limit
+                    raise exception.ServiceUnavailable(service="service")
+        self.assertEqual([1.5, 3, 6], limits)
+
+    def test_who_had_little_time_does_not_close_it(self):
+        first = self.enter("another")
+        self.clock.now += 1
+        with contextlib.suppress(exception.ServiceUnavailable):
+            with self.bulkhead.call("p") as limit:
+                self.assertEqual(bulkhead.SLOW, limit)
+                self.clock.now += limit
+                raise exception.ServiceUnavailable(service="service")
+        first.close()
+        self.assertEqual(float("inf"), self.limit())
+
+    def test_one_that_answers_others_does_not_hang(self):
+        """Nova cannot show a server of a cell that is down, after a while."""
+        with contextlib.suppress(exception.ServiceUnavailable):
+            with self.bulkhead.call("p"):
+                self.clock.now += 0.4
+                self.enter("another").close()
+                self.clock.now += 1
+                raise exception.ServiceUnavailable(service="service")
+        self.assertEqual(float("inf"), self.limit())
+
     def test_after_a_hang_one_at_a_time_tries(self):
         self.hang()
         self.assertIn("does not answer", self.refused())

@@ -193,6 +193,18 @@ class RuleTest(ManilaTest):
             self.shares.unlock(lock.id)
         self.assertEqual([], self.shares.locks())
 
+    def test_locks_that_are_none(self):
+        good = {
+            "id": "lock",
+            "resource_type": "share",
+            "resource_id": "share",
+            "resource_action": "delete",
+            "lock_reason": None,
+        }
+        self.assertEqual("", manila._lock(good).reason)
+        for field in good:
+            self.assertRaises(TypeError, manila._lock, {**good, field: [7]})
+
     def test_an_equal_rule_is_refused_in_manilas_words(self):
         self.allow()
         for level in ("rw", "ro"):

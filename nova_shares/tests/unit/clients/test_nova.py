@@ -106,6 +106,15 @@ class TestParse(testtools.TestCase):
             _without("server", "tenant_id"),
             {"server": {**BODY["server"], "flavor": "m1.tiny"}},
             {"server": {**BODY["server"], "flavor": {"extra_specs": None}}},
+            {
+                "server": {
+                    **BODY["server"],
+                    "flavor": {"extra_specs": {"a": 1}},
+                }
+            },
+            {"server": {**BODY["server"], "id": None}},
+            {"server": {**BODY["server"], "OS-EXT-STS:vm_state": {}}},
+            {"server": {**BODY["server"], "OS-EXT-SRV-ATTR:host": 7}},
         ):
             self.assertRaises(exception.ServiceUnavailable, nova.parse, body)
 
@@ -176,6 +185,9 @@ class TestRestServers(testtools.TestCase):
                 exception.ServiceUnavailable, self.servers.find, SID
             )
         self.mock.get(f"{URL}/servers/{SID}", text="<h1>It works!</h1>")
+        self.assertRaises(exception.ServiceUnavailable, self.servers.find, SID)
+        another = {"server": {**BODY["server"], "id": "another"}}
+        self.mock.get(f"{URL}/servers/{SID}", json=another)
         self.assertRaises(exception.ServiceUnavailable, self.servers.find, SID)
 
     def test_from_conf_connects_to_nothing(self):

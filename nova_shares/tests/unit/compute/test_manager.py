@@ -43,7 +43,9 @@ class ManagerTest(unittest.TestCase):
             self.servers,
             self.queue,
         )
-        self.servers.find.return_value.host = HOST
+        self.server = self.servers.find.return_value
+        self.server.host = HOST
+        self.server.vm_state, self.server.task_state = "stopped", None
         self.access.grant.return_value = 1.0
         self.has(fixtures_db.new_mapping(host=HOST, generation=2))
 
@@ -109,6 +111,22 @@ class ManagerTest(unittest.TestCase):
         self.handle(key)
         self.access.clean_up.assert_called_once_with()
         self.assertIsNone(oslo_context.get_current().user_id)
+
+    def test_no_access_while_nova_moves_the_server(self):
+        for vm_state, task_state in (
+            ("stopped", "resize_prep"),
+            ("stopped", "resize_migrating"),
+            ("stopped", "migrating"),
+            ("resized", None),
+        ):
+            with self.subTest(vm_state, task_state=task_state):
+                self.server.vm_state = vm_state
+                self.server.task_state = task_state
+                self.handle()
+                self.access.grant.assert_not_called()
+                _, message, after = self.fault()
+                self.assertIn("moving", message)
+                self.assertIsNotNone(after)
 
     def test_no_access_for_a_host_that_is_not_the_servers(self):
         for where, step, retried in (

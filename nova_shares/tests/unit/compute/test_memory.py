@@ -80,6 +80,20 @@ class MemoryTest(testtools.TestCase):
         os.unlink(error.data["file"])
         self.make("other").check_host()
 
+    def test_a_change_that_is_meant_is_no_restore(self):
+        """Neither of the name of the host, nor of the database."""
+        self.make().check_host()
+        self.check(5000)
+        self.assertFalse(self.make().is_new)
+        os.unlink(self.path("host"))
+        renamed = self.make("other")
+        renamed.check_host()
+        self.assertTrue(renamed.is_new)
+        renamed.check(Database(ID), None)
+        self.check(5000)
+        os.unlink(self.path("database-id"))
+        self.assertEqual(0, self.check(None, database="new").heartbeats)
+
     def test_a_full_disk(self):
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         made = self.make()

@@ -39,6 +39,25 @@ class ResyncTest(testtools.TestCase):
         )
         driver.works.assert_called_once_with(mappings)
 
+    def test_a_guest_that_cannot_be_looked_at_holds_up_no_other(self):
+        broken, other = (
+            fixtures_db.new_mapping(status=mapping.INACTIVE) for _ in range(2)
+        )
+        store, driver, manager = mock.Mock(), mock.Mock(), mock.Mock()
+        store.list_for_host.return_value = [broken, other]
+        driver.domains.return_value = {}
+        driver.mounted.return_value = {other.uuid}
+
+        def is_saved(m):
+            if m is broken:
+                raise exception.StepFailed("The saved image is cut off.")
+            return False
+
+        driver.is_saved.side_effect = is_saved
+        resync.Resync("host", store, driver, manager, mock.Mock()).run()
+        self.assertIn(mock.call(other.uuid), manager.reconcile.call_args_list)
+        manager.clean_up.assert_called_once_with()
+
     def test_an_empty_mount_point_is_removed(self):
         saved, left, well = (
             fixtures_db.new_mapping(status=mapping.INACTIVE) for _ in range(3)

@@ -60,13 +60,22 @@ class AgentTest(testtools.TestCase):
         mine, other = (fixtures_db.new_mapping() for _ in range(2))
         hypervisor = fake.Hypervisor()
         hypervisor.define(mine.instance_uuid)
-        for guests, age, stopped, gives_way in (
-            ([], 1, False, False),
-            ([other], 1, False, True),
-            ([other, mine], 1, False, False),
-            ([other], 61, False, False),
-            ([other], 1, True, False),
+        for guests, age, stopped, was_here, gives_way in (
+            ([], 1, False, False, True),
+            ([], 1, False, True, False),
+            ([other], 1, False, False, True),
+            ([other], 1, False, True, False),
+            ([other, mine], 1, False, False, False),
+            ([other], 61, False, False, False),
+            ([other], 1, True, False, False),
         ):
+            state_path = self.useFixture(fixtures.TempDir()).path
+            self.agent._conf.set_override("state_path", state_path)
+            if was_here:
+                with open(f"{state_path}/database-id", "w") as file:
+                    file.write(ID)
+                with open(f"{state_path}/heartbeats", "w") as file:
+                    file.write("0 0")
             rows = mock.Mock()
             rows.database.return_value = mapping.Database(ID)
             rows.agent.return_value = mapping.Agent(

@@ -269,6 +269,20 @@ class ApiCases(Base):
         failed = self.store.fail(gone, "deny", "no", 1)
         self.assertEqual(1, failed.fault.attempts)
 
+    def test_detach_waits_for_a_node_that_is_behind(self):
+        made = self.put()
+        current = self.store.get
+        behind = [None, made]
+
+        def get(uuid):
+            return behind.pop(0) if behind else current(uuid)
+
+        with mock.patch.object(self.store, "get", get):
+            gone = self.store.want_detached(made.uuid)
+        self.assertEqual(
+            (m.DETACHED, made.generation + 1), (gone.wanted, gone.generation)
+        )
+
     def test_detach_of_what_is_gone(self):
         self.assertIsNone(self.store.want_detached(str(uuid.uuid4())))
 
@@ -600,6 +614,28 @@ class OperatorCases(Base):
         self.store.record_access(made, "rule")
         self.assertTrue(self.store.has_access("rule"))
         self.assertFalse(self.store.has_access("RULE"))
+
+    def test_a_restore_is_confirmed_by_what_never_repeats(self):
+        before = self.store.database().restores
+        self.store.confirm_restore()
+        first = self.store.database().restores
+        self.database.run(f"UPDATE database_identity SET restores = {before}")
+        with mock.patch.object(time, "time", lambda: first + 5.0):
+            self.store.confirm_restore()
+            self.assertEqual(first + 5, self.store.database().restores)
+            self.store.confirm_restore()
+        self.assertEqual(first + 6, self.store.database().restores)
+
+    def test_mappings_of_a_rule_on_another_host(self):
+        here = self.put(host="new")
+        self.put(host="old")
+        self.database.run(
+            "UPDATE share_mappings SET share_id = :s, access_id = 'rule'",
+            s=here.share_id,
+        )
+        for access_id, count in ((None, 1), ("rule", 2), ("other", 1)):
+            found = self.store.list_for_share("new", here.share_id, access_id)
+            self.assertEqual(count, len(found))
 
     def test_the_database_has_an_identity(self):
         self.store.ping()
