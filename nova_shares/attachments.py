@@ -229,13 +229,11 @@ class Attachments:
                 return
         except exception.ServerNotFound:
             LOG.debug("Server %s no longer exists", server_id)
-        for found in self.store.list_shown(server_id.lower()):
-            unwanted = self.store.want_detached(
-                found.uuid, caller.user_id, caller.request_id
-            )
-            if unwanted is not None:
-                _log_wanted(unwanted)
-                self._agent_api.reconcile(caller, unwanted)
+        for unwanted in self.store.want_all_detached(
+            server_id.lower(), caller.user_id, caller.request_id
+        ):
+            _log_wanted(unwanted)
+            self._agent_api.reconcile(caller, unwanted)
 
     def sees_admin_fields(
         self, caller: context.RequestContext, project_id: str

@@ -157,11 +157,26 @@ class Store:
         :param user_id, request_id: who asks for it, and in which request;
             None: nobody does, and who asked last stays recorded
         """
+        found = self._want_detached(
+            _MAPPINGS.c.uuid == uuid, user_id, request_id
+        )
+        return found[0] if found else None
+
+    def want_all_detached(
+        self, instance_uuid: str, user_id: Optional[str], request_id: str
+    ) -> list[m.ShareMapping]:
+        """Record that all mappings of a server are to go; gives them."""
+        of_server = _MAPPINGS.c.instance_uuid == instance_uuid
+        return self._want_detached(of_server, user_id, request_id)
+
+    def _want_detached(
+        self, which: Any, user_id: Optional[str], request_id: Optional[str]
+    ) -> list[m.ShareMapping]:
         asked = {"user_id": user_id, "request_id": request_id}
         statement = (
             _MAPPINGS.update()
             .where(
-                _MAPPINGS.c.uuid == uuid,
+                which,
                 _MAPPINGS.c.status.in_(m.sources(m.DETACHING, "api")),
             )
             .values(
@@ -173,13 +188,13 @@ class Store:
                 **(asked if request_id is not None else {}),
             )
         )
-        if not self._changed(statement):
-            return None
+        if not self._execute(statement).changed:
+            return []
         # Of a replicated database, the next look may be at a node that does
         # not have it yet.
         for pause in (0.05, 0.1, 0.2, 0.4, 0):
-            found = self.get(uuid)
-            if found is not None and found.wanted == m.DETACHED:
+            found = self._mappings(which)
+            if found and all(each.wanted == m.DETACHED for each in found):
                 break
             time.sleep(pause)
         return found

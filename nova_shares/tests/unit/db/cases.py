@@ -271,16 +271,37 @@ class ApiCases(Base):
 
     def test_detach_waits_for_a_node_that_is_behind(self):
         made = self.put()
-        current = self.store.get
-        behind = [None, made]
+        current = self.store._mappings
+        behind = [[], [made]]
 
-        def get(uuid):
-            return behind.pop(0) if behind else current(uuid)
+        def mappings(*conditions):
+            return behind.pop(0) if behind else current(*conditions)
 
-        with mock.patch.object(self.store, "get", get):
+        with mock.patch.object(self.store, "_mappings", mappings):
             gone = self.store.want_detached(made.uuid)
         self.assertEqual(
             (m.DETACHED, made.generation + 1), (gone.wanted, gone.generation)
+        )
+
+    def test_all_of_a_server_are_detached_at_once(self):
+        server = str(uuid.uuid4())
+        made = [self.put(s, instance_uuid=server) for s in m.STATUSES]
+        other = self.put()
+        sent = self.statements()
+        gone = self.store.want_all_detached(server, "user", "req-1")
+        self.assertEqual(2, len(sent), sent)
+        self.assertEqual([x.uuid for x in made], [x.uuid for x in gone])
+        for before, after in zip(made, gone):
+            self.assertEqual(
+                (m.DETACHED, m.DETACHING, before.generation + 1, "req-1"),
+                (
+                    *(after.wanted, after.status, after.generation),
+                    after.request_id,
+                ),
+            )
+        self.assertEqual(other, self.store.get(other.uuid))
+        self.assertEqual(
+            [], self.store.want_all_detached("none", "user", "req-1")
         )
 
     def test_detach_of_what_is_gone(self):
