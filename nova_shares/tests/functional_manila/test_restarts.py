@@ -215,8 +215,18 @@ class RestartTest(base.StoryTest):
             # Some of it is not there yet.
             return False
 
+    def new_share(self):
+        """Make a share, again if Manila has lost the request.
+
+        Its services may not all have come back to the broker.
+        """
+        try:
+            return self.c.share()
+        except AssertionError:
+            return self.c.share()
+
     def check_settles(self, order, moment):
-        self.share = self.c.share()
+        self.share = self.new_share()
         self.attach_and_kill(moment)
         for part in order:
             self.c.start(part)
@@ -237,16 +247,17 @@ class RestartTest(base.StoryTest):
         self.exact(self.share)
 
     def test_killed_at_once_and_started_in_any_order(self):
+        failed = []
         for number, order in enumerate(ORDERS[:COUNT]):
             began = time.monotonic()
             moment = MOMENTS[(number + 1) % len(MOMENTS)]
             try:
                 self.check_settles(order, moment)
             except Exception as e:
-                what = f"{', '.join(order)}, request {moment}"
-                raise AssertionError(f"{what}: {e}") from e
+                failed.append(f"{', '.join(order)}, request {moment}: {e}")
             print(
                 f"{time.monotonic() - began:5.1f} s  {moment:10}",
                 ", ".join(order),
                 file=sys.stderr,
             )
+        self.assertEqual([], failed)
