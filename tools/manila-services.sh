@@ -28,7 +28,7 @@
 #
 # PORT_KEYSTONE, PORT_MANILA, PORT_BROKER: where they listen (25000, 28786,
 # 25673: below the ports that the system gives to clients, any of which may be
-# taken). Everybody's
+# taken). PREFIX: the first part of the names of their databases (ns). Everybody's
 # password is "secret". Shares of type "dummy" and "slow" are NFS, the latter
 # take 2 s to let a host in or out; those of type "cephfs" are CephFS.
 set -euo pipefail
@@ -45,6 +45,7 @@ bin=$dir/venv/bin
 keystone=http://127.0.0.1:${PORT_KEYSTONE:=25000}/v3
 manila=http://127.0.0.1:${PORT_MANILA:=28786}/v2
 : "${PORT_BROKER:=25673}"
+: "${PREFIX:=ns}"
 database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306
 processes=(broker keystone manila-api manila-share manila-scheduler)
 
@@ -129,7 +130,7 @@ install_packages() {
 configure() {
     cat >"$dir/etc/keystone.conf" <<CONF
 [database]
-connection = $database/ns_keystone
+connection = $database/${PREFIX}_keystone
 [fernet_tokens]
 key_repository = $dir/fernet
 [fernet_receipts]
@@ -147,7 +148,7 @@ CONF
 [DEFAULT]
 my_ip = 127.0.0.1
 host = storage
-transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:$PORT_BROKER/ns_manila
+transport_url = rabbit://nova_shares:nova_shares@127.0.0.1:$PORT_BROKER/${PREFIX}_manila
 state_path = $dir/state
 api_paste_config = $bin/../etc/manila/api-paste.ini
 enabled_share_backends = dummy,slow,cephfs
@@ -173,7 +174,7 @@ share_driver = cephfs_dummy.CephfsDummyDriver
 dummy_driver_default_driver_method_delay = 0
 dummy_driver_driver_methods_delays = update_access:0
 [database]
-connection = $database/ns_manila
+connection = $database/${PREFIX}_manila
 [oslo_concurrency]
 lock_path = $dir/state
 [keystone_authtoken]
@@ -195,14 +196,14 @@ make_databases() {
     [ ! -e "$dir/run/databases" ] || return 0
     # What another directory's left behind has its keys and its addresses.
     mariadb -uroot -e "
-        DROP DATABASE IF EXISTS ns_keystone;
-        DROP DATABASE IF EXISTS ns_manila;
-        CREATE DATABASE ns_keystone CHARACTER SET utf8mb3;
-        CREATE DATABASE ns_manila CHARACTER SET utf8mb3;"
+        DROP DATABASE IF EXISTS ${PREFIX}_keystone;
+        DROP DATABASE IF EXISTS ${PREFIX}_manila;
+        CREATE DATABASE ${PREFIX}_keystone CHARACTER SET utf8mb3;
+        CREATE DATABASE ${PREFIX}_manila CHARACTER SET utf8mb3;"
     # Its queues have the names that those of any Manila have.
-    rabbitmqctl -q delete_vhost ns_manila 2>/dev/null || true
-    rabbitmqctl -q add_vhost ns_manila
-    rabbitmqctl -q set_permissions -p ns_manila nova_shares '.*' '.*' '.*'
+    rabbitmqctl -q delete_vhost "${PREFIX}_manila" 2>/dev/null || true
+    rabbitmqctl -q add_vhost "${PREFIX}_manila"
+    rabbitmqctl -q set_permissions -p "${PREFIX}_manila" nova_shares '.*' '.*' '.*'
     $manage db_sync
     $manage fernet_setup --keystone-user root --keystone-group root
     $manage credential_setup --keystone-user root --keystone-group root
@@ -218,7 +219,7 @@ make_databases() {
 wait_for_back_ends() {
     local _
     for _ in $(seq 240); do
-        rabbitmqctl -q list_queues -p ns_manila name consumers 2>/dev/null |
+        rabbitmqctl -q list_queues -p "${PREFIX}_manila" name consumers 2>/dev/null |
             grep -q -E '^manila-share[[:space:]]+3$' && return 0
         sleep 0.5
     done
