@@ -53,7 +53,7 @@ says_that_it_needs aio venv/bin/nova-shares-aio
 
 echo 'wheel: nova-shares-aio'
 venv/bin/python -m pip install -qq --disable-pip-version-check \
-    "$wheel[aio]"
+    "${wheel}[aio]"
 says_that_it_needs demo venv/bin/nova-shares-aio --demo
 venv/bin/nova-shares-aio >aio.out 2>&1 &
 aio=$!
@@ -68,5 +68,5 @@ wait $aio
 
 echo 'wheel: nova-shares-aio --demo'
 venv/bin/python -m pip install -qq --disable-pip-version-check \
-    "$wheel[demo]"
+    "${wheel}[demo]"
 venv/bin/nova-shares-aio --demo
