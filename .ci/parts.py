@@ -93,11 +93,6 @@ PARTS = (
         *("environment", "manila"),
     ),
     Part(
-        "devstack",
-        "NOVA_VENV=.venv-nova30 tools/devstack/run.sh {work}/devstack",
-        ("environment", "manila", "nova-30"),
-    ),
-    Part(
         "libvirt",
         "tools/libvirt-services.sh up {work}/lab",
         undo="tools/libvirt-services.sh down {work}/lab",

@@ -28,9 +28,10 @@
 #
 # PORT_KEYSTONE, PORT_MANILA, PORT_BROKER: where they listen (25000, 28786,
 # 25673: below the ports that the system gives to clients, any of which may be
-# taken). PREFIX: the first part of the names of their databases (ns). Everybody's
-# password is "secret". Shares of type "dummy" and "slow" are NFS, the latter
-# take 2 s to let a host in or out; those of type "cephfs" are CephFS.
+# taken). PREFIX: the first part of the names of their databases (ns).
+# Everybody's password is "secret". Shares of type "dummy" and "slow" are NFS,
+# the latter take 2 s to let a host in or out; those of type "cephfs" are
+# CephFS.
 set -euo pipefail
 
 # Nothing is compiled when it is installed, but when it is first imported.
