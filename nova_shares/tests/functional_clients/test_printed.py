@@ -35,7 +35,9 @@ class PrintedTest(testtools.TestCase):
         with open(self.printed, "w") as out:
             aio = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "nova_shares_devcloud.cli"),
+                    os.path.join(
+                        os.path.dirname(sys.executable), "nova-shares-aio"
+                    ),
                     *("--directory", self.directory),
                 ],
                 stdout=out,
