@@ -181,6 +181,18 @@ class HostileTest(testtools.TestCase):
         share = shares.find(caller, hostile.SHARE, time.monotonic() + 5)
         self.assertEqual("NFS", share.proto)
 
+    def test_by_a_proxy_a_request_ends_at_its_deadline_too(self):
+        self.useFixture(fixtures.EnvironmentVariable("no_proxy", "127.0.0.1"))
+        shares = self.shares("http://manila.invalid/v2")
+        for name, answer in hostile.SLOW.items():
+            proxy = fixtures.EnvironmentVariable(
+                "http_proxy", self.hostile(answer).url
+            )
+            with proxy:
+                took = self.find(shares)
+            # Redirects to the stub's own address are refused at once.
+            self.assertLess(took, 4, name)
+
     def test_a_large_answer_within_the_bound_is_read(self):
         rules = [
             {
