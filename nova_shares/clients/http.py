@@ -107,8 +107,7 @@ class Transport(ks_session.TCPKeepAliveAdapter):  # type: ignore[misc]
         if timeout is not None:
             if timeout <= 0:
                 raise requests.exceptions.ConnectTimeout("no time is left")
-            # A host of two addresses has the time to try both.
-            timeout = urllib3.Timeout(total=timeout, connect=timeout / 2)
+            timeout = urllib3.Timeout(total=timeout)
         # What is small compressed may be of any size afterwards.
         request.headers["Accept-Encoding"] = "identity"
         response = super().send(
@@ -189,11 +188,67 @@ class _Response(http.client.HTTPResponse):
         super().__init__(_Source(sock), *args, **kwargs)  # type: ignore
 
 
-class _HTTPConnection(urllib3.connection.HTTPConnection):
+class _InTime:
+    """Connects to one of the addresses of a name, in all within the timeout.
+
+    urllib3 gives the whole of it to each address, and a resolver has as long
+    as it likes.
+    """
+
+    def _new_conn(self: Any) -> Any:
+        name, limit = self._dns_host, self.timeout
+        if not isinstance(limit, (int, float)):
+            return super()._new_conn()  # type: ignore[misc]
+        end = time.monotonic() + limit
+        addresses = _resolve(self, name, limit)
+        try:
+            while True:
+                left = end - time.monotonic()
+                self.timeout = max(left, 0.01) / len(addresses)
+                self._dns_host = addresses.pop(0)
+                try:
+                    return super()._new_conn()  # type: ignore[misc]
+                except urllib3.exceptions.HTTPError:
+                    if not addresses:
+                        raise
+        finally:
+            self._dns_host, self.timeout = name, limit
+
+
+def _resolve(connection: Any, name: str, limit: float) -> list[str]:
+    """List the addresses of a name."""
+    found: list[Any] = []
+
+    def look() -> None:
+        try:
+            found.append(
+                socket.getaddrinfo(
+                    name, connection.port, type=socket.SOCK_STREAM
+                )
+            )
+        except OSError as e:
+            found.append(e)
+
+    # The call cannot be given up. Who waits for it can.
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(limit)
+    if not found:
+        raise urllib3.exceptions.ConnectTimeoutError(
+            connection, f"{name} is not resolved in time"
+        )
+    if isinstance(found[0], OSError):
+        raise urllib3.exceptions.NewConnectionError(
+            connection, f"cannot resolve {name}: {found[0]}"
+        )
+    return [address[0] for *_, address in found[0]]
+
+
+class _HTTPConnection(_InTime, urllib3.connection.HTTPConnection):
     response_class = _Response
 
 
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+class _HTTPSConnection(_InTime, urllib3.connection.HTTPSConnection):
     response_class = _Response
 
 

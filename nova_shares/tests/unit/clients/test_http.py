@@ -13,12 +13,15 @@
 
 import json
 import logging
+import socket
 import threading
 import time
+from unittest import mock
 
 import fixtures
 from oslo_context import context
 import testtools
+import urllib3
 
 from nova_shares import conf as nova_shares_conf
 from nova_shares import exception
@@ -180,6 +183,47 @@ class HostileTest(testtools.TestCase):
         )
         share = shares.find(caller, hostile.SHARE, time.monotonic() + 5)
         self.assertEqual("NFS", share.proto)
+
+    def test_all_addresses_of_a_name_have_the_time_of_one(self):
+        tried = []
+        usual = urllib3.connection.connection.create_connection
+
+        def connect(address, timeout, *args, **kwargs):
+            if not address[0].startswith("192.0.2."):
+                return usual(address, timeout, *args, **kwargs)
+            tried.append(address[0])
+            time.sleep(timeout)
+            raise socket.timeout("timed out")
+
+        found = [(0, 0, 0, "", (f"192.0.2.{n}", 80)) for n in range(1, 7)]
+        real = socket.getaddrinfo
+
+        def resolve(host, *args, **kwargs):
+            if host == "manila.invalid":
+                return found
+            return real(host, *args, **kwargs)
+
+        shares = self.shares("http://manila.invalid/v2")
+        with mock.patch.object(socket, "getaddrinfo", resolve):
+            with mock.patch.object(
+                urllib3.connection.connection, "create_connection", connect
+            ):
+                self.assertLess(self.find(shares), 2)
+        self.assertEqual([address[0] for *_, address in found], tried[:6])
+
+    def test_a_resolver_that_hangs_is_given_up(self):
+        release = threading.Event()
+        self.addCleanup(release.set)
+        real = socket.getaddrinfo
+
+        def resolve(host, *args, **kwargs):
+            if host == "manila.invalid":
+                release.wait(30)
+            return real(host, *args, **kwargs)
+
+        shares = self.shares("http://manila.invalid/v2")
+        with mock.patch.object(socket, "getaddrinfo", resolve):
+            self.assertLess(self.find(shares), 2)
 
     def test_by_a_proxy_a_request_ends_at_its_deadline_too(self):
         self.useFixture(fixtures.EnvironmentVariable("no_proxy", "127.0.0.1"))
