@@ -75,14 +75,22 @@ class AgentTest(processes.Shared, stories.StoryTest):
         self.assertNotIn("Traceback", second.log())
         self.attached()
 
-    def test_a_newer_agent_elsewhere_takes_over(self):
+    def test_an_agent_elsewhere_gives_way_on_a_host_without_shares(self):
+        newer = self.new_agent("newer", directory=self.directory())
+        self.assertEqual(1, newer.wait())
+        self.assertTrue(self.c.agent.runs())
+        self.attached()
+
+    def test_a_newer_agent_where_the_guests_are_takes_over(self):
+        self.attached()
         newer = self.new_agent("newer", directory=self.directory())
         newer.wait_for_log("Agent of .* is up")
         self.assertEqual(2, self.c.agent.wait())
         self.assertIn(
             "A newer agent has taken the host over", self.c.agent.log()
         )
-        self.attached()
+        self.detach()
+        self.see(None)
         self.assertTrue(newer.runs())
         newer.terminate()
         self.assertEqual(0, newer.wait())
