@@ -28,6 +28,7 @@ import socket
 import threading
 import time
 from typing import Any
+from typing import Callable
 from typing import Optional
 from urllib import parse as urlparse
 
@@ -188,31 +189,31 @@ class _Response(http.client.HTTPResponse):
         super().__init__(_Source(sock), *args, **kwargs)  # type: ignore
 
 
-class _InTime:
-    """Connects to one of the addresses of a name, in all within the timeout.
+def _in_time(connection: Any, connect: Callable[[], Any]) -> Any:
+    """Connect to one of the addresses of a name, in all within the timeout.
 
     urllib3 gives the whole of it to each address, and a resolver has as long
     as it likes.
-    """
 
-    def _new_conn(self: Any) -> Any:
-        name, limit = self._dns_host, self.timeout
-        if not isinstance(limit, (int, float)):
-            return super()._new_conn()  # type: ignore[misc]
-        end = time.monotonic() + limit
-        addresses = _resolve(self, name, limit)
-        try:
-            while True:
-                left = end - time.monotonic()
-                self.timeout = max(left, 0.01) / len(addresses)
-                self._dns_host = addresses.pop(0)
-                try:
-                    return super()._new_conn()  # type: ignore[misc]
-                except urllib3.exceptions.HTTPError:
-                    if not addresses:
-                        raise
-        finally:
-            self._dns_host, self.timeout = name, limit
+    :param connect: urllib3's way
+    """
+    name, limit = connection._dns_host, connection.timeout
+    if not isinstance(limit, (int, float)):
+        return connect()
+    end = time.monotonic() + limit
+    addresses = _resolve(connection, name, limit)
+    try:
+        while True:
+            left = end - time.monotonic()
+            connection.timeout = max(left, 0.01) / len(addresses)
+            connection._dns_host = addresses.pop(0)
+            try:
+                return connect()
+            except urllib3.exceptions.HTTPError:
+                if not addresses:
+                    raise
+    finally:
+        connection._dns_host, connection.timeout = name, limit
 
 
 def _resolve(connection: Any, name: str, limit: float) -> list[str]:
@@ -244,12 +245,18 @@ def _resolve(connection: Any, name: str, limit: float) -> list[str]:
     return [address[0] for *_, address in found[0]]
 
 
-class _HTTPConnection(_InTime, urllib3.connection.HTTPConnection):
+class _HTTPConnection(urllib3.connection.HTTPConnection):
     response_class = _Response
 
+    def _new_conn(self) -> Any:
+        return _in_time(self, super()._new_conn)
 
-class _HTTPSConnection(_InTime, urllib3.connection.HTTPSConnection):
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
     response_class = _Response
+
+    def _new_conn(self) -> Any:
+        return _in_time(self, super()._new_conn)
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):

@@ -300,6 +300,13 @@ def _read(path: str) -> str:
         raise command.Failed(f"cannot read {path}: {e}") from e
 
 
+def _make_like(path: str, like: str) -> None:
+    """Give a file or directory the owner and the mode of another."""
+    shutil.copymode(like, path)
+    owner = os.stat(like)
+    os.chown(path, owner.st_uid, owner.st_gid)
+
+
 def _write(path: str, text: str, like: str) -> None:
     """Write a file in one go, its owner and mode those of another."""
     # What a link leads to: the link stays.
@@ -309,14 +316,12 @@ def _write(path: str, text: str, like: str) -> None:
         if not os.path.isdir(directory):
             os.makedirs(directory)
             # Root's umask may keep out who reads the file.
-            os.chmod(directory, 0o755)  # noqa: S103
+            _make_like(directory, os.path.dirname(os.path.realpath(like)))
         handle, name = tempfile.mkstemp(dir=directory)
         try:
             with open(handle, "w", newline="") as file:
                 file.write(text)
-            shutil.copymode(like, name)
-            owner = os.stat(like)
-            os.chown(name, owner.st_uid, owner.st_gid)
+            _make_like(name, like)
             os.replace(name, path)
         except OSError:
             # It may have the passwords of a copied file.

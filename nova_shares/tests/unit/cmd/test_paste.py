@@ -310,11 +310,12 @@ class TestCommand(testtools.TestCase):
         args = ("--our-file", ours, "--copy-from", nova_conf)
         self.assertEqual(0, self.run_verb("install", "--dry-run", *args))
         self.assertFalse(os.path.exists(ours))
-        self.addCleanup(os.umask, os.umask(0o027))
+        os.chmod(self.directory, 0o751)
+        self.addCleanup(os.umask, os.umask(0o077))
         self.assertEqual(0, self.run_verb("install", *args))
         self.assertEqual(0o640, stat.S_IMODE(os.stat(ours).st_mode))
         directory = os.stat(os.path.dirname(ours))
-        self.assertEqual(0o755, stat.S_IMODE(directory.st_mode))
+        self.assertEqual(0o751, stat.S_IMODE(directory.st_mode))
         text = self.read(ours)
         for line in (
             "transport_url = rabbit://nova:secret@broker:5672/",
