@@ -41,7 +41,7 @@ from nova_shares.clients import manila
 from nova_shares.clients import nova
 from nova_shares.db import breaker
 from nova_shares.db import store as db_store
-from nova_shares.mapping import ListedMapping
+from nova_shares.mapping import MappingSummary
 from nova_shares.mapping import ShareMapping
 from nova_shares.mapping import ShownMapping
 from nova_shares.mounts import location
@@ -49,7 +49,7 @@ from nova_shares.policies import server_shares as rules
 
 LOG = logging.getLogger(__name__)
 
-Mapping = TypeVar("Mapping", ListedMapping, ShownMapping)
+_Row = TypeVar("_Row", MappingSummary, ShownMapping)
 
 _AVAILABLE = "available"
 _STOPPED = "stopped"
@@ -109,14 +109,14 @@ class Attachments:
         caller: context.RequestContext,
         server_id: str,
         servers: nova.ServerLookup,
-    ) -> list[ListedMapping]:
+    ) -> list[MappingSummary]:
         """List a server's mappings, oldest first.
 
         :raises nova_shares.exception.ServerNotFound: if there is no server
         :raises nova_shares.exception.NotAllowed: by policy
         """
         return self._of_server(
-            self.store.list_listed, caller, rules.INDEX, server_id, servers
+            self.store.list_summaries, caller, rules.INDEX, server_id, servers
         )
 
     def show(
@@ -243,12 +243,12 @@ class Attachments:
 
     def _of_server(
         self,
-        read: Callable[[str], list[Mapping]],
+        read: Callable[[str], list[_Row]],
         caller: context.RequestContext,
         rule: str,
         server_id: str,
         servers: nova.ServerLookup,
-    ) -> list[Mapping]:
+    ) -> list[_Row]:
         _check_server_id(server_id)
         mappings = read(server_id.lower())
         if mappings:

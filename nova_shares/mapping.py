@@ -117,7 +117,7 @@ class Fault:
     due: bool = dataclasses.field(default=False, compare=False)
 
 
-class ListedMapping(NamedTuple):
+class MappingSummary(NamedTuple):
     """As much of a share mapping as a list of a server's shows.
 
     Users list often, and each field costs time.

@@ -18,11 +18,11 @@ from collections.abc import Iterable
 from typing import Any
 from typing import Union
 
-from nova_shares.mapping import ListedMapping
+from nova_shares.mapping import MappingSummary
 from nova_shares.mapping import Shown
 
 
-def index(mappings: Iterable[ListedMapping]) -> dict[str, Any]:
+def index(mappings: Iterable[MappingSummary]) -> dict[str, Any]:
     """Make the body of a list."""
     return {"shares": [_share(mapping) for mapping in mappings]}
 
@@ -39,7 +39,7 @@ def show(mapping: Shown, admin_fields: bool) -> dict[str, Any]:
     return {"share": share}
 
 
-def _share(mapping: Union[ListedMapping, Shown]) -> dict[str, str]:
+def _share(mapping: Union[MappingSummary, Shown]) -> dict[str, str]:
     return {
         "share_id": mapping.share_id,
         "status": mapping.status,

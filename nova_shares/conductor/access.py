@@ -48,9 +48,9 @@ _ON_THE_WAY_OUT = ("queued_to_deny", "denying")
 _LOCKED = {"delete", "show"}
 #: The first wait where Manila has just been too slow for the shortest.
 _SLOWER_FIRST_WAIT = 0.1
-#: What the fault of a wait that has run out begins with.
 #: Metadata of a share, which Manila's CephFS driver sets.
 _MOUNT_OPTIONS = "__mount_options"
+#: What the fault of a wait that has run out begins with.
 _STILL = "The access rule is still"
 #: Nobody waits for a rule to be gone as for one to be active: a first look
 #: that mostly finds it gone saves a call.

@@ -46,9 +46,9 @@ COLUMNS = [
     (models.share_mappings.c.next_try <= models.utcnow()).label("due"),
     models.utcnow().label("now"),
 ]
-#: What a row is selected as for a :class:`nova_shares.mapping.ListedMapping`,
+#: What a row is selected as for a :class:`nova_shares.mapping.MappingSummary`,
 #: and for a :class:`nova_shares.mapping.ShownMapping`.
-LISTED = [models.share_mappings.c[name] for name in m.ListedMapping._fields]
+SUMMARY = [models.share_mappings.c[name] for name in m.MappingSummary._fields]
 SHOWN = [models.share_mappings.c[name] for name in m.ShownMapping._fields]
 
 

@@ -64,7 +64,7 @@ def _of_server(fields: list[Any]) -> db_engine.Prepared:
 
 
 # What users ask for.
-_LISTED = _of_server(rows.LISTED)
+_SUMMARIES = _of_server(rows.SUMMARY)
 _SHOWN = _of_server(rows.SHOWN)
 
 
@@ -108,10 +108,10 @@ class Store:
 
     # What the API calls.
 
-    def list_listed(self, instance_uuid: str) -> list[m.ListedMapping]:
+    def list_summaries(self, instance_uuid: str) -> list[m.MappingSummary]:
         """List what a list shows of a server's mappings, oldest first."""
-        answer = self._execute(_LISTED, {"server": instance_uuid})
-        return [m.ListedMapping._make(row) for row in answer.rows]
+        answer = self._execute(_SUMMARIES, {"server": instance_uuid})
+        return [m.MappingSummary._make(row) for row in answer.rows]
 
     def list_shown(self, instance_uuid: str) -> list[m.ShownMapping]:
         """List what users see of a server's mappings, oldest first."""

@@ -69,7 +69,7 @@ make_host() {
             "/$top"
     done
     # The Python of an environment may be below it.
-    chmod 0711 /root
+    chmod 0711 ~root
     useradd --no-create-home --shell /bin/bash stack
     getent group libvirt >/dev/null || groupadd libvirt
     echo 'stack ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/stack

@@ -26,15 +26,15 @@ layer() { mkdir -p "$1/upper" "$1/work"
     mount -t overlay overlay \\
         -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$3"; }
 mount -t tmpfs tmpfs "$1"
-mkdir "$1/root"
-layer "$1/whole" / "$1/root"
+mkdir "$1/merged"
+layer "$1/whole" / "$1/merged"
 cut -d" " -f2 /proc/self/mounts | cut -d/ -f2 | sort -u | while read -r top; do
-    [ -z "$top" ] || [ "$top" = tmp ] || mount --rbind "/$top" "$1/root/$top"
+    [ -z "$top" ] || [ "$top" = tmp ] || mount --rbind "/$top" "$1/merged/$top"
 done
-mount --bind /tmp "$1/root/tmp"
-layer "$1/venv" "$2" "$1/root$2"
+mount --bind /tmp "$1/merged/tmp"
+layer "$1/venv" "$2" "$1/merged$2"
 echo made
-exec chroot "$1/root" sleep infinity
+exec chroot "$1/merged" sleep infinity
 """
 _APT = """\
 APT::Get::Assume-Yes "true";

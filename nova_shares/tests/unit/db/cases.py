@@ -199,7 +199,7 @@ class ApiCases(Base):
         sent = self.statements()
         for read, kind in (
             (self.store.list_shown, m.ShownMapping),
-            (self.store.list_listed, m.ListedMapping),
+            (self.store.list_summaries, m.MappingSummary),
         ):
             del sent[:]
             [seen] = read(made.instance_uuid)
@@ -216,7 +216,7 @@ class ApiCases(Base):
         self.at_each(lambda _: errors and self.fail_with(errors.pop()))
         for kind in (driver.OperationalError, driver.DataError, ValueError):
             errors.append(kind("injected"))
-            [seen] = self.store.list_listed(made.instance_uuid)
+            [seen] = self.store.list_summaries(made.instance_uuid)
             self.assertEqual(made.share_id, seen.share_id)
 
     def test_an_answer_that_is_not_read_is_nobodys(self):
@@ -226,10 +226,10 @@ class ApiCases(Base):
             lambda _: stopped and self.fail_with(stopped.pop()), after=True
         )
         self.assertRaises(
-            KeyboardInterrupt, self.store.list_listed, first.instance_uuid
+            KeyboardInterrupt, self.store.list_summaries, first.instance_uuid
         )
         for made in (second, first):
-            [seen] = self.store.list_listed(made.instance_uuid)
+            [seen] = self.store.list_summaries(made.instance_uuid)
             self.assertEqual(made.share_id, seen.share_id)
 
     def fail_with(self, error):
