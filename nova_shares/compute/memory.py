@@ -44,7 +44,7 @@ class Memory:
     """The files of one host; an operator who means a change deletes one.
 
     :ivar heartbeats: how many the database has at least
-    :ivar is_new: no agent of this host has worked with the directory yet
+    :ivar is_new: no agent of this host had worked with the directory before
     """
 
     def __init__(self, state_path: str, host: str) -> None:

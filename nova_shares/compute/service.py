@@ -208,16 +208,17 @@ class Agent:
         self._lock = lock
 
     def _take_host(self) -> None:
-        agent = self._check_database()
         try:
             capabilities = self._driver.capabilities()
-            # Who was the host's agent before is it again.
-            if self._memory.is_new and self._is_elsewhere(agent):
+            # Who was the host's agent before is it again. Who gives way must
+            # not remember that it was: it is started again.
+            if self._memory.is_new and self._is_elsewhere():
                 raise HostTaken(host=self._host)
         except exception.StepFailed as e:
             raise exception.ServiceUnavailable(
                 service="hypervisor", detail=e.message
             ) from e
+        self._check_database()
         self._rows.claim_host(self._host, self._boot_id, capabilities)
 
     def _check_database(self) -> Optional[mapping.Agent]:
@@ -238,11 +239,9 @@ class Agent:
                     raise
         return agent
 
-    def _is_elsewhere(self, agent: Optional[mapping.Agent]) -> bool:
-        """Tell whether an agent runs where the guests of the host are.
-
-        :param agent: the host's row
-        """
+    def _is_elsewhere(self) -> bool:
+        """Tell whether an agent runs where the guests of the host are."""
+        agent = self._rows.agent(self._host)
         if agent is None or agent.is_down(self._conf.api.agent_down_time):
             return False
         servers = {

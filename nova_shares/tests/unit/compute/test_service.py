@@ -86,6 +86,9 @@ class AgentTest(testtools.TestCase):
             agent = service.Agent(self.agent._conf, driver, rows, None, None)
             if gives_way:
                 self.assertRaises(service.HostTaken, agent._take_host)
+                # Its supervisor starts it again.
+                agent = service.Agent(agent._conf, driver, rows, None, None)
+                self.assertRaises(service.HostTaken, agent._take_host)
             else:
                 agent._take_host()
             self.assertEqual(not gives_way, rows.claim_host.called)
