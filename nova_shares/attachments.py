@@ -204,8 +204,9 @@ class Attachments:
             found.uuid, caller.user_id, caller.request_id
         )
         if unwanted is None:
-            # Undone for good between the two looks.
-            raise exception.ShareNotFound(share_id=share_id)
+            # Whoever undid it, this request or another, it is gone as asked.
+            LOG.debug("Mapping %s is gone already", found.uuid)
+            return
         _log_wanted(unwanted)
         self._agent_api.reconcile(caller, unwanted)
 

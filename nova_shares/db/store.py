@@ -154,6 +154,8 @@ class Store:
     ) -> Optional[m.ShareMapping]:
         """Record that the mapping is to go; None: it is gone already.
 
+        An agent may have undone it before it is read again.
+
         :param user_id, request_id: who asks for it, and in which request;
             None: nobody does, and who asked last stays recorded
         """

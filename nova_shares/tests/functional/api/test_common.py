@@ -173,6 +173,19 @@ class TestService(base.Case):
             answer = self.world.ask(method, f"/{demo}{path}", **how)
             self.assertIn(answer.status_int, (200, 201))
 
+    def test_an_agent_may_be_faster_than_the_answer_to_a_detach(self):
+        # Whatever is to go is gone before the API looks at it again.
+        self.world.execute(
+            "CREATE TRIGGER agent AFTER UPDATE ON share_mappings"
+            " WHEN NEW.wanted = 'detached'"
+            " BEGIN DELETE FROM share_mappings WHERE uuid = NEW.uuid; END"
+        )
+        self.addCleanup(self.world.execute, "DROP TRIGGER agent")
+        path = self.world.path("stopped", "nfs")
+        answer = self.world.ask("DELETE", path)
+        self.assertEqual(200, answer.status_int)
+        self.message(404, self.world.ask("DELETE", path))
+
     def test_l15_methods(self):
         for share, methods, allowed in (
             (None, ("PUT", "PATCH", "HEAD", "DELETE"), "GET, POST"),
