@@ -37,6 +37,8 @@ class Progress:
     :ivar made: the access rule that was made or found
     :ivar busy: how often another mapping held what it needs
     :ivar denied: the access rule that was revoked
+    :ivar must_release: whether the mount goes before ``made`` is used
+    :ivar released: the access rule whose mount is gone
     """
 
     generation: int
@@ -45,6 +47,8 @@ class Progress:
     located: bool = False
     made: Optional[str] = None
     denied: Optional[str] = None
+    must_release: bool = False
+    released: Optional[str] = None
     busy: int = 0
     waits: dict[str, tuple[float, int]] = dataclasses.field(
         default_factory=dict

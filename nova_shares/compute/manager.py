@@ -20,6 +20,7 @@ sleeps: a look that finds that it must wait says for how long.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Optional
 
 from oslo_log import log as logging
@@ -87,6 +88,8 @@ class Manager:
         self._progress: dict[str, Progress] = {}
         self._rereads = rereads.Rereads()
         self._file_servers = work.Slots(file_server_limit)
+        # Who finds a rule missing and makes it must be alone with it.
+        self._shares = work.Slots(1)
         self._to_verify: set[str] = set()
         self._work = work_queue
 
@@ -155,7 +158,7 @@ class Manager:
                 # Resync knows whether it is retried.
                 return
             if _is_settled(m):
-                if self._access.is_granted(m):
+                if self._access.is_granted(m, self._driver.mounted()):
                     return
                 self._to_verify.add(uuid)
         except exception.ServiceUnavailable as e:
@@ -230,25 +233,13 @@ class Manager:
         if _needs_manila(m, progress):
             progress.step = "access"
             self._check_host(m, progress)
-            again = self._access.grant(m, progress)
-            if progress.made not in (None, m.access_id):
-                if m.access_id is not None and m.share_proto != "NFS":
-                    # With its rule the client lost its access. Before the
-                    # new one is recorded: who fails here must come here again.
-                    wait = self._take_away(m, progress)
-                    if wait is not None:
-                        return wait
-                    LOG.warning(
-                        "Mapping %s: rule %s and what was mounted with it are"
-                        " gone, rule %s takes over",
-                        m.uuid,
-                        m.access_id,
-                        progress.made,
-                    )
-                # At once: who is killed while it waits knows its own rule.
-                m = self._rows.record_access(m, progress.made)
+            with self._shares.take(m.share_id):
+                again = self._access.grant(m, progress, self._driver.mounted())
+            if progress.must_release:
+                return self._release(m, progress)
             if again is not None:
                 return again
+            m = dataclasses.replace(m, access_id=progress.made)
             progress.verify = False
         if self._driver.is_running(m.instance_uuid):
             self._mount(m, progress)
@@ -261,6 +252,24 @@ class Manager:
         else:
             self._unmount(m, progress)
         return self._settle(m, mapping.INACTIVE)
+
+    def _release(self, m: ShareMapping, progress: Progress) -> float:
+        """Undo what is mounted with a rule that another one takes over from.
+
+        :returns: seconds until the next look
+        """
+        wait = self._take_away(m, progress)
+        if wait is not None:
+            return wait
+        LOG.warning(
+            "Mapping %s: rule %s and what was mounted with it are gone, rule"
+            " %s takes over",
+            m.uuid,
+            m.access_id,
+            progress.made,
+        )
+        progress.released = m.access_id
+        return 0.0
 
     def _check_host(self, m: ShareMapping, progress: Progress) -> None:
         """Make sure that a server is on this host before access is granted.
@@ -346,15 +355,16 @@ class Manager:
             return again
         progress.step = "access"
         self._check_explained(m)
-        again = self._access.revoke(m, progress)
+        with self._shares.take(m.share_id):
+            again = self._access.revoke(m, progress, self._driver.mounted())
         if again is not None:
             return again
         self._rows.delete(m)
         _log_status(m, "gone")
         # Whoever began to need the rule while it was taken away.
         if progress.denied:
-            for other in self._access.needed_by(m):
-                self.reconcile(other.uuid, verify=True)
+            for uuid in self._rows.sharing(m):
+                self.reconcile(uuid, verify=True)
         return None
 
     def _check_explained(self, m: ShareMapping) -> None:
@@ -366,12 +376,13 @@ class Manager:
         """
         if m.share_proto != "NFS":
             return
-        for uuid in self._driver.mounts_of_export(m) - {m.uuid}:
-            if self._rows.get(uuid) is None:
-                raise exception.StepFailed(
-                    f"The share is mounted for {uuid}, which is no mapping. "
-                    "The access rule stays until that mount is removed."
-                )
+        others = self._driver.mounts_of_export(m) - {m.uuid}
+        unknown = others - self._rows.known(others) if others else None
+        if unknown:
+            raise exception.StepFailed(
+                f"The share is mounted for {min(unknown)}, which is no "
+                "mapping. The access rule stays until that mount is removed."
+            )
 
     def _fail(
         self, m: ShareMapping, step: str, error: Exception

@@ -18,6 +18,7 @@ when it can't tell, or do, something now; for rows it is the subclass
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from typing import Optional
 from typing import Protocol
@@ -46,8 +47,8 @@ class Rows(Protocol):
     def list_for_server(self, instance_uuid: str) -> list[ShareMapping]:
         """List the mappings of a server, on whatever host."""
 
-    def record_access(self, m: ShareMapping, access_id: str) -> ShareMapping:
-        """Record which access rule a mapping has."""
+    def known(self, uuids: Collection[str]) -> set[str]:
+        """Tell which of these are mappings, on whatever host."""
 
     def advance(self, m: ShareMapping, status: str) -> None:
         """Record that a mapping has come to a status without a fault."""
@@ -63,6 +64,9 @@ class Rows(Protocol):
 
     def delete(self, m: ShareMapping) -> None:
         """Forget a mapping of which nothing is left."""
+
+    def sharing(self, m: ShareMapping) -> list[str]:
+        """List the other mappings of the host that use the share by NFS."""
 
     def want_detached(self, uuid: str) -> None:
         """Record that the desired state of a mapping is detached."""
@@ -97,16 +101,24 @@ class Access(Protocol):
     """Manila's access rules for the mappings of a host.
 
     Each call takes one more step and never waits: ``grant`` and ``revoke``
-    return the seconds until the next one; None: it is done.
+    return the seconds until the next one; None: it is done. They are told
+    which mappings are mounted on the host.
     """
 
-    def grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
-        """Take a step towards an active rule, ``progress.made``."""
+    def grant(
+        self, m: ShareMapping, progress: Progress, mounted: Collection[str]
+    ) -> Optional[float]:
+        """Take a step towards an active rule, ``progress.made``; record it.
 
-    def is_granted(self, m: ShareMapping) -> bool:
+        With ``progress.must_release`` it waits until the mount is undone.
+        """
+
+    def is_granted(self, m: ShareMapping, mounted: Collection[str]) -> bool:
         """Tell whether the recorded rule is active."""
 
-    def revoke(self, m: ShareMapping, progress: Progress) -> Optional[float]:
+    def revoke(
+        self, m: ShareMapping, progress: Progress, mounted: Collection[str]
+    ) -> Optional[float]:
         """Take a step towards no rule that nobody needs."""
 
     def clean_up(self) -> None:
@@ -114,9 +126,6 @@ class Access(Protocol):
 
         It is called again and again, and looks when there is a reason to.
         """
-
-    def needed_by(self, m: ShareMapping) -> list[ShareMapping]:
-        """List the other mappings of the host that need the same rule."""
 
     def identity(self, m: ShareMapping) -> Any:
         """Get the CephFS identity to mount with; None for NFS."""

@@ -142,7 +142,7 @@ class Resync:
 
         A few may be left behind; many mean that something else is wrong.
         """
-        gone = sorted(u for u in uuids if self._rows.get(u) is None)
+        gone = sorted(uuids - self._rows.known(uuids)) if uuids else []
         if len(gone) > _MOST_LEFTOVERS:
             LOG.error(
                 "%d mounts belong to no mapping. This is too many, so none is "

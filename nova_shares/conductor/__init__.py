@@ -55,7 +55,6 @@ def local(
     access = conductor_access.Access(
         shares or manila.Shares(conf),
         store,
-        driver.is_mounted,
         host=conf.host,
         address=conf.compute.my_shared_fs_storage_ip or conf.my_ip,
         timeout=conf.manila.share_apply_policy_timeout,

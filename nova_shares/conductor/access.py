@@ -19,20 +19,20 @@ mapping, so that letting one out cuts off no other.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterator
 import contextlib
 import dataclasses
 import hashlib
-from typing import Callable
 from typing import Optional
 
-from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from nova_shares import exception
 from nova_shares import mapping
 from nova_shares.clients import lock_reason
 from nova_shares.clients import manila
+from nova_shares.conductor import rows as conductor_rows
 from nova_shares.conductor import stale_locks
 from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
@@ -60,10 +60,9 @@ _FIRST_WAIT_FOR_DENY = 0.25
 class Access:
     """Grants and revokes, a look at a time: it never waits itself.
 
-    Look, allow and deny are under one lock a share. Waiting is not: who
-    finds a rule on its way out waits until it is gone and makes it anew.
+    A host grants or revokes access to a share once at a time. Who finds a
+    rule on its way out comes again until it is gone, and makes it anew.
 
-    :param is_mounted: tells whether a mapping is mounted on this host
     :param timeout: seconds after which a rule should have become active, or
         be gone
     """
@@ -72,47 +71,65 @@ class Access:
         self,
         shares: manila.Shares,
         store: db_store.Store,
-        is_mounted: Callable[[ShareMapping], bool],
         host: str,
         address: str,
         timeout: float,
     ) -> None:
         self._shares = shares
         self._store = store
-        self._is_mounted = is_mounted
         self._host = host
         self._address = address
         self._timeout = timeout
         self._stale_locks = stale_locks.StaleLocks(shares, store, host)
-        self._locks = lockutils.Semaphores()
         self._database: Optional[str] = None
         self._first_wait = WAITS[0]
 
-    def grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
-        """Take one more step towards an active access rule.
+    def grant(
+        self, m: ShareMapping, progress: Progress, mounted: Collection[str]
+    ) -> Optional[float]:
+        """Take one more step towards an active access rule, and record it.
 
+        :param mounted: the mappings that are mounted on the host
         :returns: seconds until the next look; None: ``progress.made`` is
             active
         :raises nova_shares.exception.StepFailed: when it can't be had
         """
-        with self._held(m) as held, _explained():
-            if not held:
-                return progress.busy_wait()
+        progress.must_release = False
+        with _explained():
             try:
-                return self._grant(m, progress)
+                again = self._grant(m, progress, mounted)
             except exception.ShareNotFound:
                 raise exception.StepFailed(
                     "Manila does not find the share."
                 ) from None
+            if progress.made not in (None, m.access_id):
+                self._record(m, progress)
+        return again
 
-    def _grant(self, m: ShareMapping, progress: Progress) -> Optional[float]:
+    def _record(self, m: ShareMapping, progress: Progress) -> None:
+        """Record the rule at once: who is killed while it waits knows it.
+
+        A CephFS client loses its access with its rule. Before another one is
+        recorded, what it has mounted goes: who fails there must come again.
+        """
+        progress.must_release = (
+            m.share_proto != "NFS"
+            and m.access_id is not None
+            and m.access_id != progress.released
+        )
+        if not progress.must_release:
+            self._store.record_access(m, progress.made)
+
+    def _grant(
+        self, m: ShareMapping, progress: Progress, mounted: Collection[str]
+    ) -> Optional[float]:
         rule = self._known(m, progress)
-        if rule is None or self._is_outdated(m, rule):
+        if rule is None or self._is_outdated(m, rule, mounted):
             progress.made = None
             rule = self._make(m, progress)
         if rule.state == "error":
             return self._remake(m, rule, progress)
-        if self._is_stuck(m, rule, progress):
+        if self._is_stuck(m, rule, progress, mounted):
             # Manila has forgotten it, as after an outage of its broker. A
             # deny has Manila look at it again.
             LOG.warning(
@@ -152,7 +169,11 @@ class Access:
         )
 
     def _is_stuck(
-        self, m: ShareMapping, rule: manila.AccessRule, progress: Progress
+        self,
+        m: ShareMapping,
+        rule: manila.AccessRule,
+        progress: Progress,
+        mounted: Collection[str],
     ) -> bool:
         """Tell whether the try before waited in vain for the same rule.
 
@@ -167,21 +188,26 @@ class Access:
             and progress.denied is None
             and not any(
                 other.status in (mapping.INACTIVE, mapping.ACTIVE)
-                for other in self.needed_by(m)
+                for other in self._needed_by(m, mounted)
             )
         )
 
-    def is_granted(self, m: ShareMapping) -> bool:
+    def is_granted(self, m: ShareMapping, mounted: Collection[str]) -> bool:
         """Tell whether the recorded rule is there and active, in one look."""
         rule = self._shares.rule(m.access_id) if m.access_id else None
         return (
             rule is not None
             and rule.state == "active"
             and rule.access_level == m.access_level
-            and not self._is_outdated(m, rule)
+            and not self._is_outdated(m, rule, mounted)
         )
 
-    def _is_outdated(self, m: ShareMapping, rule: manila.AccessRule) -> bool:
+    def _is_outdated(
+        self,
+        m: ShareMapping,
+        rule: manila.AccessRule,
+        mounted: Collection[str],
+    ) -> bool:
         """Tell whether a rule is of an identity that is no longer used.
 
         A guest keeps the one that its share is mounted with.
@@ -189,7 +215,7 @@ class Access:
         return (
             rule.access_type == "cephx"
             and rule.access_to != self._who(m)[1]
-            and not self._is_mounted(m)
+            and m.uuid not in mounted
         )
 
     def _known(
@@ -268,22 +294,22 @@ class Access:
             self._timeout, "The failed access rule is not gone"
         )
 
-    def revoke(self, m: ShareMapping, progress: Progress) -> Optional[float]:
+    def revoke(
+        self, m: ShareMapping, progress: Progress, mounted: Collection[str]
+    ) -> Optional[float]:
         """Take one more step towards no access rule that nobody needs.
 
         To be called when the unmount is proven.
 
+        :param mounted: the mappings that are mounted on the host
         :returns: seconds until the next look; None: it is done
         :raises nova_shares.exception.StepFailed: when it can't be
         """
-        with self._held(m) as held:
-            if not held:
-                return progress.busy_wait()
-            if self.needed_by(m):
+        with _explained():
+            if self._needed_by(m, mounted):
                 return None
             try:
-                with _explained():
-                    return self._revoke(m, progress)
+                return self._revoke(m, progress)
             except exception.ShareNotFound:
                 return None
 
@@ -311,7 +337,9 @@ class Access:
             )
         return progress.next_wait(self._timeout, f"{_STILL} {left.state}")
 
-    def needed_by(self, m: ShareMapping) -> list[ShareMapping]:
+    def _needed_by(
+        self, m: ShareMapping, mounted: Collection[str]
+    ) -> list[ShareMapping]:
         """List the other mappings of this host that need the rule of one."""
         if m.share_proto != "NFS":
             return []
@@ -321,7 +349,7 @@ class Access:
                 self._host, m.share_id, m.access_id
             )
             if other.uuid != m.uuid
-            and (other.wanted == mapping.ATTACHED or self._is_mounted(other))
+            and (other.wanted == mapping.ATTACHED or other.uuid in mounted)
         ]
 
     def clean_up(self) -> None:
@@ -376,7 +404,8 @@ class Access:
         if place is None:
             return m
         LOG.info("Mapping %s: the export location is now %s", m.uuid, place)
-        return self._store.relocate(m, place)
+        with conductor_rows.translated():
+            return self._store.relocate(m, place)
 
     def _find(self, m: ShareMapping) -> Optional[manila.AccessRule]:
         who = self._who(m)
@@ -394,27 +423,13 @@ class Access:
         # own.
         return "cephx", f"shares-{host}-{m.uuid}"
 
-    @contextlib.contextmanager
-    def _held(self, m: ShareMapping) -> Iterator[bool]:
-        """Hold the lock of a share; False: another thread does.
-
-        Nobody waits for it: many mappings of one share must not hold all
-        threads of the agent.
-        """
-        lock = self._locks.get(m.share_id)
-        held = lock.acquire(blocking=False)
-        try:
-            yield held
-        finally:
-            if held:
-                lock.release()
-
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
     """Say of what Manila refuses why, as the fault of a step."""
     try:
-        yield
+        with conductor_rows.translated():
+            yield
     except manila.Refused as e:
         raise exception.StepFailed(
             f"Manila refuses: {e.data['message']}"

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterator
 import contextlib
 from typing import Optional
@@ -20,6 +21,7 @@ from typing import Optional
 from oslo_db import exception as db_exc
 
 from nova_shares import exception
+from nova_shares import mapping
 from nova_shares.db import engine as db_engine
 from nova_shares.db import store as db_store
 from nova_shares.mapping import Agent
@@ -38,23 +40,23 @@ class Rows:
         self._store = store
 
     def get(self, uuid: str) -> Optional[ShareMapping]:
-        with _translated():
+        with translated():
             return self._store.get(uuid)
 
     def list_for_host(self, host: str) -> list[ShareMapping]:
-        with _translated():
+        with translated():
             return self._store.list_for_host(host)
 
     def list_for_server(self, instance_uuid: str) -> list[ShareMapping]:
-        with _translated():
+        with translated():
             return self._store.list_for_server(instance_uuid)
 
-    def record_access(self, m: ShareMapping, access_id: str) -> ShareMapping:
-        with _translated():
-            return self._store.record_access(m, access_id)
+    def known(self, uuids: Collection[str]) -> set[str]:
+        with translated():
+            return self._store.known(uuids)
 
     def advance(self, m: ShareMapping, status: str) -> None:
-        with _translated():
+        with translated():
             self._store.advance(m, status)
 
     def fail(
@@ -64,29 +66,39 @@ class Rows:
         message: str,
         next_try_after: Optional[float],
     ) -> None:
-        with _translated():
+        with translated():
             self._store.fail(m, step, message, next_try_after)
 
     def delete(self, m: ShareMapping) -> None:
-        with _translated():
+        with translated():
             self._store.delete(m)
 
+    def sharing(self, m: ShareMapping) -> list[str]:
+        if m.share_proto != "NFS":
+            return []
+        with translated():
+            return [
+                other.uuid
+                for other in self._store.list_for_share(m.host, m.share_id)
+                if other.uuid != m.uuid and other.wanted == mapping.ATTACHED
+            ]
+
     def want_detached(self, uuid: str) -> None:
-        with _translated():
+        with translated():
             self._store.want_detached(uuid)
 
     def database(self) -> Database:
-        with _translated():
+        with translated():
             return self._store.database()
 
     def agent(self, host: str) -> Optional[Agent]:
-        with _translated():
+        with translated():
             return self._store.agent(host)
 
     def claim_host(
         self, host: str, boot_id: str, capabilities: Capabilities
     ) -> None:
-        with _translated():
+        with translated():
             self._store.claim_host(host, boot_id, capabilities)
 
     def heartbeat(
@@ -97,14 +109,15 @@ class Rows:
         stopped: bool = False,
         at_least: int = 0,
     ) -> bool:
-        with _translated():
+        with translated():
             return self._store.heartbeat(
                 host, boot_id, capabilities, stopped, at_least
             )
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise what is wrong with the database as a StateUnavailable."""
     try:
         yield
     except db_exc.DBError as e:

@@ -24,6 +24,7 @@ If the database fails, every operation raises an
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterator
 import dataclasses
 import time
@@ -422,6 +423,15 @@ class Store:
                 return
             after = page[-1].id
             left = None if left is None else left - size
+
+    def known(self, uuids: Collection[str]) -> set[str]:
+        """Tell which of these are mappings."""
+        if not uuids:
+            return set()
+        statement = sa.select(_MAPPINGS.c.uuid).where(
+            _MAPPINGS.c.uuid.in_(sorted(uuids))
+        )
+        return {str(row.uuid) for row in self._execute(statement).rows}
 
     def has_access(self, access_id: str) -> bool:
         """Tell whether an access rule is recorded with any mapping."""

@@ -12,9 +12,10 @@
 
 import dataclasses
 import datetime
-import threading
 import unittest
 from unittest import mock
+
+from oslo_db import exception as db_exc
 
 from nova_shares import exception
 from nova_shares import mapping
@@ -31,9 +32,10 @@ class AccessTest(unittest.TestCase):
         super().setUp()
         self.shares, self.store = mock.Mock(), mock.Mock()
         self.store.list_for_share.return_value = []
+        self.mounted = set()
         self.store.database_id.return_value = "database"
         self.access = conductor_access.Access(
-            self.shares, self.store, lambda m: False, "host", "192.0.2.1", 10
+            self.shares, self.store, "host", "192.0.2.1", 10
         )
         self.m = fixtures_db.new_mapping(access_id="rule")
 
@@ -41,31 +43,6 @@ class AccessTest(unittest.TestCase):
         self.shares.rule.return_value = manila.AccessRule(
             "rule", self.m.share_id, "ip", "192.0.2.1", "rw", state, True
         )
-
-    def test_who_does_not_get_the_lock_of_a_share_gives_its_thread_back(self):
-        entered, release = threading.Event(), threading.Event()
-        self.addCleanup(release.set)
-
-        def rule(access_id):
-            entered.set()
-            release.wait(30)
-
-        self.shares.rule.side_effect = rule
-        first = threading.Thread(
-            target=self.access.grant, args=(self.m, Progress(1))
-        )
-        first.start()
-        self.assertTrue(entered.wait(10))
-        other = dataclasses.replace(self.m, uuid="other")
-        self.assertEqual(0.1, self.access.grant(other, Progress(1)))
-        self.assertEqual(0.1, self.access.revoke(other, Progress(1)))
-        # Another share is another lock.
-        self.shares.rule.side_effect = None
-        self.rule("active")
-        another = dataclasses.replace(self.m, share_id="another")
-        self.assertIsNone(self.access.grant(another, Progress(1)))
-        release.set()
-        first.join(10)
 
     def test_a_rule_that_was_waited_for_in_vain_is_denied(self):
         """Manila has forgotten it, as when its broker died."""
@@ -77,11 +54,15 @@ class AccessTest(unittest.TestCase):
             with self.subTest(state):
                 self.shares.deny.reset_mock()
                 self.rule(state)
-                self.assertIsNotNone(self.access.grant(self.m, Progress(1)))
+                self.assertIsNotNone(
+                    self.access.grant(self.m, Progress(1), self.mounted)
+                )
                 self.shares.deny.assert_not_called()
                 progress = Progress(1)
                 for _ in range(3):
-                    self.assertIsNotNone(self.access.grant(failed, progress))
+                    self.assertIsNotNone(
+                        self.access.grant(failed, progress, self.mounted)
+                    )
                 self.shares.deny.assert_called_once_with(
                     self.m.share_id, "rule"
                 )
@@ -91,8 +72,33 @@ class AccessTest(unittest.TestCase):
                 self.shares.allow.return_value = manila.AccessRule(
                     "new", self.m.share_id, "ip", "", "rw", "active", True
                 )
-                self.assertIsNone(self.access.grant(failed, progress))
+                self.assertIsNone(
+                    self.access.grant(failed, progress, self.mounted)
+                )
                 self.assertEqual("new", progress.made)
+
+    def test_a_rule_is_recorded_before_it_is_active(self):
+        made = dataclasses.replace(self.m, access_id=None)
+        self.shares.allow.return_value = manila.AccessRule(
+            "new", made.share_id, "ip", "", "rw", "queued_to_apply", True
+        )
+        progress = Progress(1)
+        self.assertIsNotNone(self.access.grant(made, progress, self.mounted))
+        self.store.record_access.assert_called_once_with(made, "new")
+        self.assertFalse(progress.must_release)
+
+    def test_a_database_that_is_away_is_no_fault_of_a_mapping(self):
+        away = db_exc.DBConnectionError()
+        self.rule("active")
+        self.store.list_for_share.side_effect = away
+        self.store.record_access.side_effect = away
+        unrecorded = dataclasses.replace(self.m, access_id=None)
+        for call, m in (
+            (self.access.grant, unrecorded),
+            (self.access.revoke, self.m),
+        ):
+            with self.assertRaises(exception.StateUnavailable):
+                call(m, Progress(1), self.mounted)
 
     def test_a_neighbours_rule_that_does_not_go_is_denied_again(self):
         """Manila has forgotten the deny; the mapping has none recorded."""
@@ -107,14 +113,18 @@ class AccessTest(unittest.TestCase):
                 *("queued_to_deny", True),
             )
         ]
-        self.assertIsNotNone(self.access.grant(failed, Progress(1)))
+        self.assertIsNotNone(
+            self.access.grant(failed, Progress(1), self.mounted)
+        )
         self.shares.deny.assert_called_once_with(failed.share_id, "old")
 
     def test_the_rule_of_a_host_that_was_renamed_is_needed(self):
         renamed = fixtures_db.new_mapping(host="before", access_id="rule")
         self.store.list_for_share.return_value = [renamed]
         self.rule("active")
-        self.assertIsNone(self.access.revoke(self.m, Progress(1)))
+        self.assertIsNone(
+            self.access.revoke(self.m, Progress(1), self.mounted)
+        )
         self.shares.deny.assert_not_called()
         self.store.list_for_share.assert_called_with(
             "host", self.m.share_id, "rule"
@@ -133,7 +143,7 @@ class AccessTest(unittest.TestCase):
         )
         self.rule("active")
         failed = dataclasses.replace(self.m, fault=fault)
-        self.assertIsNone(self.access.grant(failed, Progress(1)))
+        self.assertIsNone(self.access.grant(failed, Progress(1), self.mounted))
         self.shares.deny.assert_not_called()
 
 
@@ -142,12 +152,12 @@ class CephFSTest(unittest.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.shares, self.mounted = mock.Mock(), False
+        self.shares, self.mounted = mock.Mock(), set()
         self.shares.makes_locks.return_value = True
-        store = mock.Mock()
-        store.database_id.return_value = "database"
+        self.store = mock.Mock()
+        self.store.database_id.return_value = "database"
         self.access = conductor_access.Access(
-            self.shares, store, lambda m: self.mounted, "host", "", 10
+            self.shares, self.store, "host", "", 10
         )
         self.m = fixtures_db.new_mapping(access_id="old", share_proto="CEPHFS")
         self.name = self.access._who(self.m)[1]
@@ -173,17 +183,17 @@ class CephFSTest(unittest.TestCase):
         self.assertNotIn(".", self.name)
 
     def test_a_guest_keeps_the_identity_that_it_has(self):
-        self.mounted = True
-        self.assertTrue(self.access.is_granted(self.m))
+        self.mounted.add(self.m.uuid)
+        self.assertTrue(self.access.is_granted(self.m, self.mounted))
         progress = Progress(1)
-        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertIsNone(self.access.grant(self.m, progress, self.mounted))
         self.assertEqual("old", progress.made)
         self.assertEqual({"old"}, set(self.rules))
 
     def test_another_takes_over_when_nothing_is_mounted(self):
-        self.assertFalse(self.access.is_granted(self.m))
+        self.assertFalse(self.access.is_granted(self.m, self.mounted))
         progress = Progress(1)
-        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertIsNone(self.access.grant(self.m, progress, self.mounted))
         self.assertEqual("new", progress.made)
         self.assertEqual({"new"}, set(self.rules))
         self.assertEqual(self.name, self.rules["new"].access_to)
@@ -195,18 +205,28 @@ class CephFSTest(unittest.TestCase):
             for action in ("delete", "show")
         ]
         progress = Progress(1)
-        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertIsNone(self.access.grant(self.m, progress, self.mounted))
         self.assertEqual("new", progress.made)
+
+    def test_it_is_recorded_when_what_is_mounted_is_gone(self):
+        progress = Progress(1)
+        self.access.grant(self.m, progress, self.mounted)
+        self.assertTrue(progress.must_release)
+        self.store.record_access.assert_not_called()
+        progress.released = "old"
+        self.assertIsNone(self.access.grant(self.m, progress, self.mounted))
+        self.assertFalse(progress.must_release)
+        self.store.record_access.assert_called_once_with(self.m, "new")
 
     def test_the_old_one_stays_until_the_new_one_is_active(self):
         self.shares.allow.side_effect = lambda *args: self.rules.setdefault(
             "new", self.rule("new", self.name, "applying")
         )
         progress = Progress(1)
-        self.assertIsNotNone(self.access.grant(self.m, progress))
+        self.assertIsNotNone(self.access.grant(self.m, progress, self.mounted))
         self.assertEqual({"old", "new"}, set(self.rules))
         self.rules["new"] = self.rule("new", self.name)
-        self.assertIsNone(self.access.grant(self.m, progress))
+        self.assertIsNone(self.access.grant(self.m, progress, self.mounted))
         self.assertEqual({"new"}, set(self.rules))
 
     def test_who_mounts_is_named_as_in_the_rule(self):

@@ -47,6 +47,8 @@ class ManagerTest(unittest.TestCase):
         self.server.host = HOST
         self.server.vm_state, self.server.task_state = "stopped", None
         self.access.grant.return_value = 1.0
+        self.driver.mounted.return_value = set()
+        self.rows.known.side_effect = set
         self.has(fixtures_db.new_mapping(host=HOST, generation=2))
 
     def has(self, m):
@@ -159,6 +161,76 @@ class ManagerTest(unittest.TestCase):
         self.handle(f"verify:{self.m.uuid}")
         self.queue.add.assert_not_called()
         self.access.is_granted.assert_not_called()
+
+    def test_who_does_not_get_a_share_gives_the_thread_back(self):
+        """Many mappings of one share must not hold all threads."""
+        entered, release = threading.Event(), threading.Event()
+        self.addCleanup(release.set)
+
+        def grant(m, progress, mounted):
+            entered.set()
+            release.wait(30)
+
+        self.access.grant.side_effect = grant
+        self.driver.is_running.return_value = False
+        rows = {
+            name: fixtures_db.new_mapping(uuid=name, host=HOST, share_id=share)
+            for name, share in (("one", "x"), ("two", "x"), ("three", "y"))
+        }
+        rows["out"] = dataclasses.replace(
+            rows["two"], uuid="out", wanted=mapping.DETACHED
+        )
+        self.driver.is_plugged.return_value = False
+        self.driver.is_mounted.return_value = False
+        self.driver.mounts_of_export.return_value = set()
+        self.rows.get.side_effect = rows.get
+        first = threading.Thread(target=self.handle, args=("one",))
+        first.start()
+        self.assertTrue(entered.wait(10))
+        self.assertEqual(0.1, self.handle("two"))
+        self.assertEqual(0.1, self.handle("out"))
+        self.access.revoke.assert_not_called()
+        # Another share is nobody's.
+        self.access.grant.side_effect = None
+        self.assertEqual(1.0, self.handle("three"))
+        release.set()
+        first.join(10)
+        self.assertEqual(1.0, self.handle("two"))
+
+    def test_what_is_mounted_goes_before_another_rule_takes_over(self):
+        self.has(dataclasses.replace(self.m, access_id="old"))
+
+        def grant(m, progress, mounted):
+            progress.made = "new"
+            progress.must_release = progress.released != "old"
+
+        self.access.grant.side_effect = grant
+        self.driver.is_plugged.return_value = False
+        self.driver.is_mounted.return_value = True
+        self.handle()
+        self.assertEqual("unmount", self.fault()[0])
+        self.driver.is_mounted.return_value = False
+        self.driver.is_running.return_value = False
+        self.driver.is_saved.return_value = False
+        self.assertEqual(0.0, self.handle())
+        self.rows.advance.assert_not_called()
+        self.assertIsNone(self.handle())
+        self.rows.advance.assert_called_once()
+
+    def test_a_mount_of_no_mapping_keeps_the_access_rule(self):
+        self.has(dataclasses.replace(self.m, wanted=mapping.DETACHED))
+        self.driver.is_plugged.return_value = False
+        self.driver.is_mounted.return_value = False
+        self.driver.mounts_of_export.return_value = {self.m.uuid, "stranger"}
+        self.rows.known.side_effect = lambda uuids: set()
+        self.handle()
+        self.access.revoke.assert_not_called()
+        self.assertIn("stranger", self.fault()[1])
+        self.rows.known.side_effect = set
+        self.access.revoke.return_value = None
+        self.rows.sharing.return_value = []
+        self.assertIsNone(self.handle())
+        self.rows.delete.assert_called_once_with(self.m)
 
     def test_one_file_server_holds_two_threads_at_most(self):
         self.driver.is_running.return_value = True

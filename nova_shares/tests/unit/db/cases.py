@@ -629,6 +629,13 @@ class OperatorCases(Base):
                         [*made, other][3 : 3 + limit], [x.id for x in found]
                     )
 
+    def test_which_are_known(self):
+        made = [self.put().uuid for _ in range(2)]
+        self.assertEqual(set(made), self.store.known({*made, "none"}))
+        sent = self.statements()
+        self.assertEqual(set(), self.store.known(()))
+        self.assertEqual([], sent)
+
     def test_has_access(self):
         made = self.put(m.INACTIVE)
         self.assertFalse(self.store.has_access("rule"))
