@@ -29,6 +29,7 @@
 # PORT_KEYSTONE, PORT_MANILA, PORT_BROKER: where they listen (25000, 28786,
 # 25673: below the ports that the system gives to clients, any of which may be
 # taken). PREFIX: the first part of the names of their databases (ns).
+# MANILA_VENV: the virtual environment (DIR/venv).
 # Everybody's password is "secret". Shares of type "dummy" and "slow" are NFS,
 # the latter take 2 s to let a host in or out; those of type "cephfs" are
 # CephFS.
@@ -42,7 +43,8 @@ verb=${1:?$usage}
 dir=${2:?$usage}
 mkdir -p "$dir"/{etc,log,run,state,fernet,credential}
 dir=$(cd "$dir" && pwd)
-bin=$dir/venv/bin
+venv=${MANILA_VENV:-$dir/venv}
+bin=$venv/bin
 keystone=http://127.0.0.1:${PORT_KEYSTONE:=25000}/v3
 manila=http://127.0.0.1:${PORT_MANILA:=28786}/v2
 : "${PORT_BROKER:=25673}"
@@ -50,13 +52,10 @@ manila=http://127.0.0.1:${PORT_MANILA:=28786}/v2
 database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306
 processes=(broker keystone manila-api manila-share manila-scheduler)
 
-alive() {
-    local pid
-    pid=$(cat "$dir/run/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
-}
+. "$here/processes.sh"
 
 start() {
-    local name=$1 _
+    local name=$1
     alive "$name" && return 0
     case $name in
         broker)
@@ -64,55 +63,17 @@ start() {
                 "$PORT_BROKER" 5672 ;;
         keystone)
             export OS_KEYSTONE_CONFIG_DIR=$dir/etc
-            web keystone "$PORT_KEYSTONE" keystone.wsgi.api ;;
+            web keystone "$PORT_KEYSTONE" keystone.wsgi.api
+            listens keystone "$PORT_KEYSTONE" ;;
         manila-api)
             web manila-api "$PORT_MANILA" manila.wsgi.api \
-                --pyargv "--config-file $dir/etc/manila.conf" ;;
+                --pyargv "--config-file $dir/etc/manila.conf"
+            listens manila-api "$PORT_MANILA" ;;
         manila-scheduler | manila-share)
             export PYTHONPATH=$here/manila
             run "$name" "$bin/$name" --config-file "$dir/etc/manila.conf" ;;
         *) echo "$usage" >&2; exit 2 ;;
     esac
-}
-
-run() {
-    local name=$1
-    shift
-    setsid nohup "$@" >>"$dir/log/$name.log" 2>&1 </dev/null &
-    echo $! >"$dir/run/$name.pid"
-}
-
-web() { # name port module [option...]
-    local name=$1 port=$2 module=$3 _
-    shift 3
-    run "$name" "$bin/uwsgi" --http-socket "127.0.0.1:$port" \
-        --module "$module:application" --processes 1 --threads 8 \
-        --enable-threads --master --need-app --lazy-apps --die-on-term \
-        --buffer-size 65535 --add-header 'Connection: close' "$@"
-    for _ in $(seq 240); do
-        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            return 0
-        fi
-        alive "$name" || break
-        sleep 0.25
-    done
-    echo "$name did not start; see $dir/log/$name.log" >&2
-    return 1
-}
-
-stop() {
-    local pid
-    alive "$1" || return 0
-    pid=$(cat "$dir/run/$1.pid")
-    # Each has a process group of its own. A stopped one must hear it.
-    kill -TERM -- "-$pid"
-    kill -CONT -- "-$pid"
-    for _ in $(seq 40); do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.25
-    done
-    kill -KILL -- "-$pid" 2>/dev/null || true
-    rm -f "$dir/run/$1.pid"
 }
 
 install_packages() {
@@ -123,7 +84,7 @@ install_packages() {
     for python in ${PYTHON:-python3.12 python3.11 python3}; do
         "$python" -c 'import ensurepip, ssl, venv' 2>/dev/null && break
     done
-    "$python" -m venv "$dir/venv"
+    "$python" -m venv "$venv"
     "$bin/pip" install -q --no-compile --disable-pip-version-check \
         manila==23.0.1 'keystone>=28,<31' uwsgi pymysql
 }
@@ -243,10 +204,6 @@ up)
     ;;
 start) start "${3:?$usage}" ;;
 stop) stop "${3:?$usage}" ;;
-down)
-    for name in "${processes[@]}"; do
-        stop "$name"
-    done
-    ;;
+down) stop_all "${processes[@]}" ;;
 *) echo "$usage" >&2; exit 2 ;;
 esac

@@ -10,10 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""As much of Neutron as Nova asks to show a server; prints its URL."""
+"""As much of Neutron as Nova asks to show a server; prints its URL.
+
+Usage: neutron.py [PORT]
+"""
+
+import sys
 
 from nova_shares.tests.functional_nova import stubs
 
-neutron = stubs.Stubs()
+neutron = stubs.Stubs(*map(int, sys.argv[1:]))
 print(neutron.url, flush=True)
 neutron.serve()

@@ -22,7 +22,6 @@ from keystoneauth1 import adapter
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
-KEYSTONE, MANILA = sys.argv[1:]
 #: By user: the project and the roles in it.
 USERS = {
     "member": ("demo", ("member",)),
@@ -44,8 +43,8 @@ def find_or_make(identity, kind, name, **fields):
     return found[0]["id"]
 
 
-def make_users(identity):
-    for name, (project_name, roles) in USERS.items():
+def make_users(identity, users):
+    for name, (project_name, roles) in users.items():
         project = find_or_make(identity, "project", project_name)
         user = find_or_make(identity, "user", name, password="secret")
         for role_name in roles:
@@ -53,17 +52,16 @@ def make_users(identity):
             identity.put(f"/projects/{project}/users/{user}/roles/{role}")
 
 
-def make_endpoints(identity):
-    service = find_or_make(
-        identity, "service", "manila", type="shared-file-system"
-    )
+def make_endpoint(identity, name, kind, url):
+    """Make a service with an endpoint, the same for everybody."""
+    service = find_or_make(identity, "service", name, type=kind)
     path = f"/endpoints?service_id={service}"
     if not identity.get(path).json()["endpoints"]:
         for interface in ("public", "internal", "admin"):
             endpoint = {
                 "service_id": service,
                 "interface": interface,
-                "url": MANILA,
+                "url": url,
                 "region_id": "RegionOne",
             }
             identity.post("/endpoints", json={"endpoint": endpoint})
@@ -99,22 +97,32 @@ def has_pools(manila):
     ) >= len(TYPES)
 
 
-auth = v3.Password(
-    KEYSTONE,
-    username="admin",
-    password="secret",
-    project_name="admin",
-    user_domain_name="Default",
-    project_domain_name="Default",
-)
-cloud = session.Session(auth)
-keystone = adapter.Adapter(cloud, endpoint_override=KEYSTONE)
-make_users(keystone)
-make_endpoints(keystone)
-make_types(
-    adapter.Adapter(
-        cloud,
-        endpoint_override=MANILA,
-        additional_headers={"X-OpenStack-Manila-API-Version": "2.82"},
+def sign_in(url, user="admin", project="admin"):
+    """Make a user's session, and an adapter of Keystone with it."""
+    auth = v3.Password(
+        url,
+        username=user,
+        password="secret",
+        project_name=project,
+        user_domain_name="Default",
+        project_domain_name="Default",
     )
-)
+    cloud = session.Session(auth)
+    return cloud, adapter.Adapter(cloud, endpoint_override=url)
+
+
+def main(keystone_url, manila_url):
+    cloud, keystone = sign_in(keystone_url)
+    make_users(keystone, USERS)
+    make_endpoint(keystone, "manila", "shared-file-system", manila_url)
+    make_types(
+        adapter.Adapter(
+            cloud,
+            endpoint_override=manila_url,
+            additional_headers={"X-OpenStack-Manila-API-Version": "2.82"},
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -50,13 +50,14 @@ _NOT_FOUND = 404, {"NeutronError": {"type": "NotFound", "message": "none"}}
 class Stubs:
     """Neutron's and Glance's HTTP, both at one port of loopback.
 
+    :param port: 0: one that is free
     :ivar down: Neutron answers nothing but 503
     """
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.down = False
         self.requests = []
-        self._http = wsgi.Server(("127.0.0.1", 0), self._app, numthreads=8)
+        self._http = wsgi.Server(("127.0.0.1", port), self._app, numthreads=8)
         self._http.shutdown_timeout = 1
         self._http.prepare()
         self.url = f"http://127.0.0.1:{self._http.bind_addr[1]}"

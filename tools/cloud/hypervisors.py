@@ -1,0 +1,32 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A host's hypervisor, or several, each on a socket; nothing else has them.
+
+Usage: hypervisors.py SOCKET...
+
+Nova's driver (:mod:`hypervisor_driver`) tells it of guests, and the agent
+of nova_shares has mounts and devices in it. It outlives both.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+
+from nova_shares.virt import fake
+
+for socket in sys.argv[1:]:
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(socket)
+    fake.serve(fake.Hypervisor(), socket)
+signal.pause()
