@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 import threading
 from typing import Any
+from typing import Callable
 from typing import Optional
 
 from oslo_config import cfg
@@ -48,13 +49,24 @@ class AllInOne:
     :param directory: where its files go; kept from one start to the next
     :param port: where the cloud listens on loopback; 0: a free port
     :param options: lines of a configuration file, over the defaults
+    :param hypervisor_socket: where the hypervisor is served to processes
+        that look into its guests; by default, nowhere
     """
 
     def __init__(
-        self, directory: str, port: int = 0, options: str = ""
+        self,
+        directory: str,
+        port: int = 0,
+        options: str = "",
+        hypervisor_socket: str = "",
     ) -> None:
         self.directory = directory
         self.hypervisor = fake.Hypervisor()
+        self._close_hypervisor: Callable[[], None] = lambda: None
+        if hypervisor_socket:
+            self._close_hypervisor = fake.serve(
+                self.hypervisor, hypervisor_socket
+            )
         self.cloud = state.Cloud(host=HOST, compute_max="2.96")
         self.cloud.on_power(self._power)
         self.conf: cfg.ConfigOpts = cfg.ConfigOpts()
@@ -92,6 +104,7 @@ class AllInOne:
         """Stop all of it."""
         self.stop_agent()
         self._served.stop()
+        self._close_hypervisor()
 
     def write_clouds(self) -> str:
         """Write a clouds.yaml for the clients; returns its path."""

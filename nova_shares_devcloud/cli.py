@@ -138,6 +138,12 @@ def parser() -> argparse.ArgumentParser:
         help="the port to listen on; default: a free port",
     )
     parser.add_argument(
+        "--hypervisor-socket",
+        default="",
+        metavar="PATH",
+        help="serve the fake hypervisor on a socket; default: do not",
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="log debug messages"
     )
     return parser
@@ -150,7 +156,7 @@ def _run(args: argparse.Namespace, directory: str, signals: Signals) -> int:
     story = _load_story() if args.demo else None
     with _claim(directory):
         signals.check()
-        world = _start(directory, args.port, args.debug, signals)
+        world = _start(directory, args, signals)
         try:
             signals.check()
             if story is not None:
@@ -202,7 +208,7 @@ def _claim(directory: str) -> Any:
 
 
 def _start(
-    directory: str, port: int, debug: bool, signals: Signals
+    directory: str, args: argparse.Namespace, signals: Signals
 ) -> aio.AllInOne:
     """Start all of it; what was started is stopped when a step fails."""
     try:
@@ -211,8 +217,10 @@ def _start(
         raise CannotRun(_missing(e, "aio")) from e
     world: Optional[aio.AllInOne] = None
     try:
-        _set_up_logging(directory, debug)
-        world = aio.AllInOne(directory, port)
+        _set_up_logging(directory, args.debug)
+        world = aio.AllInOne(
+            directory, args.port, hypervisor_socket=args.hypervisor_socket
+        )
         signals.check()
         world.sync()
         signals.check()

@@ -195,9 +195,27 @@ class Router(wire.Api):
             call.check(rule, "member", server.project_id)
             self._nova.set_server(server.id, locked=key == "lock")
             return wire.answer(None, 202)
+        if key == "os-resetState":
+            return self._reset_state(call, id, body[key])
         if key == "delete" or key not in servers.ACTIONS:
             raise wire.Refusal(400, f"There is no such action: {key}")
         return self._do(call, id, key)
+
+    def _reset_state(
+        self, call: wire.Call, id: str, wish: dict[str, Any]
+    ) -> webob.Response:
+        server = self._find(call, id)
+        if not call.context.is_admin:
+            raise wire.Refusal(
+                403,
+                "Policy doesn't allow os_compute_api:os-admin-actions:"
+                "reset_state to be performed.",
+            )
+        state = wish.get("state")
+        if state not in ("active", "error"):
+            raise wire.Refusal(400, f"Invalid state: {state}")
+        self._nova.set_server(server.id, vm_state=state, task_state=None)
+        return wire.answer(None, 202)
 
     def _do(self, call: wire.Call, id: str, key: str) -> webob.Response:
         server = self._find(call, id)

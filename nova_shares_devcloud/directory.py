@@ -47,6 +47,14 @@ class Project:
 
 
 @dataclasses.dataclass(frozen=True)
+class Role:
+    """A role."""
+
+    id: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
 class User:
     """A user, with roles by project id, or by ``system``."""
 
@@ -97,7 +105,10 @@ class Directory:
         self.url = "http://127.0.0.1"
         self.projects: dict[str, Project] = {}
         self.users: dict[str, User] = {}
+        self.roles: dict[str, Role] = {}
         self._tokens: dict[str, Token] = {}
+        for name in ("admin", "manager", "member", "reader", "service"):
+            self.add_role(name)
         for name in ("demo", "other", "admin", "service"):
             self.create_project(name)
         self.create_user("admin", "admin", "admin", system=True)
@@ -114,22 +125,64 @@ class Directory:
             self.projects[name] = Project(identifier, name)
             return self.projects[name]
 
+    def delete_project(self, project: Project) -> None:
+        """Remove a project; what is in it stays."""
+        with self.lock:
+            self.projects.pop(project.name, None)
+
     def create_user(
-        self, name: str, project: str, *roles: str, system: bool = False
+        self,
+        name: str,
+        project: Optional[str] = None,
+        *roles: str,
+        system: bool = False,
+        password: Optional[str] = None,
     ) -> User:
         """Make a user with roles in one project, and in the system."""
-        granted = dict.fromkeys(
-            role
-            for given in roles
-            for role in (given, *_IMPLIED.get(given, ()))
-        )
-        where = {self.projects[project].id: tuple(granted)}
+        where = {}
+        if project is not None:
+            where[self.projects[project].id] = _with_implied(roles)
         if system:
-            where["system"] = tuple(granted)
+            where["system"] = _with_implied(roles)
         identifier = wire.stable_id("user", name).replace("-", "")
         with self.lock:
-            self.users[name] = User(identifier, name, self.password, where)
+            self.users[name] = User(
+                identifier, name, password or self.password, where
+            )
             return self.users[name]
+
+    def delete_user(self, user: User) -> None:
+        """Remove a user, and make its tokens bad."""
+        with self.lock:
+            self.users.pop(user.name, None)
+            for token in list(self._tokens.values()):
+                if token.user is user:
+                    del self._tokens[token.id]
+
+    def add_role(self, name: str) -> Role:
+        """Make a role, which no policy knows yet."""
+        with self.lock:
+            self.roles[name] = Role(wire.stable_id("role", name), name)
+            return self.roles[name]
+
+    def delete_role(self, role: Role) -> None:
+        """Remove a role, also from those who have it."""
+        with self.lock:
+            self.roles.pop(role.name, None)
+            for user in self.users.values():
+                for where, held in user.roles.items():
+                    user.roles[where] = tuple(
+                        name for name in held if name != role.name
+                    )
+
+    def grant(self, user: User, where: str, role: Role) -> None:
+        """Give a user one more role.
+
+        :param where: a project's id, or ``system``
+        """
+        with self.lock:
+            held = user.roles.get(where, ())
+            user.roles[where] = _with_implied((*held, role.name))
 
     def assign(self, name: str, project: str, *roles: str) -> None:
         """Give a user other roles: in the tokens that are made from now on."""
@@ -217,3 +270,13 @@ class Directory:
             }
             for kind, name, path in _CATALOG
         ]
+
+
+def _with_implied(roles: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            role
+            for given in roles
+            for role in (given, *_IMPLIED.get(given, ()))
+        )
+    )

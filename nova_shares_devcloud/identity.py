@@ -21,6 +21,7 @@ from typing import Optional
 from oslo_context import context
 import webob
 
+from nova_shares_devcloud import accounts
 from nova_shares_devcloud import directory
 from nova_shares_devcloud import wire
 
@@ -50,6 +51,7 @@ class Identity(wire.Api):
                 ("GET", "/v3/users/{id}", self._show_user),
                 ("GET", "/v3/domains", self._list_domains),
                 ("GET", "/v3/domains/{id}", self._show_domain),
+                *accounts.Accounts(who).routes(),
             ]
         )
 
@@ -108,7 +110,7 @@ class Identity(wire.Api):
 
     def _by_password(self, given: dict[str, Any]) -> directory.User:
         domain = given.get("domain", directory.DOMAIN)
-        user: Optional[directory.User] = _find(
+        user: Optional[directory.User] = accounts.find(
             self._who.users, given.get("id"), given.get("name")
         )
         if (
@@ -133,7 +135,9 @@ class Identity(wire.Api):
         if "system" in scope:
             return self._who.issue(user, system=True, methods=methods)
         named = scope["project"]
-        project = _find(self._who.projects, named.get("id"), named.get("name"))
+        project = accounts.find(
+            self._who.projects, named.get("id"), named.get("name")
+        )
         domain = named.get("domain", directory.DOMAIN)
         if project is None or not _is_default(domain):
             raise wire.Refusal(401, _UNAUTHORIZED)
@@ -203,18 +207,18 @@ class Identity(wire.Api):
     def _list_projects(self, call: wire.Call) -> webob.Response:
         caller = self._caller(call)
         seen = [
-            _project_view(project)
+            accounts.project_view(project)
             for project in self._who.projects.values()
             if "admin" in caller.roles or project.id in caller.user.roles
         ]
-        return _listing(call, "projects", seen)
+        return accounts.listing(call, "projects", seen)
 
     def _show_project(self, call: wire.Call, id: str) -> webob.Response:
         self._caller(call)
-        project = _find(self._who.projects, id)
+        project = accounts.find(self._who.projects, id)
         if project is None:
             raise wire.Refusal(404, f"Could not find project: {id}.")
-        return wire.answer({"project": _project_view(project)})
+        return wire.answer({"project": accounts.project_view(project)})
 
     def _list_users(self, call: wire.Call) -> webob.Response:
         if "admin" not in self._caller(call).roles:
@@ -223,40 +227,27 @@ class Identity(wire.Api):
                 "You are not authorized to perform the requested action: "
                 "identity:list_users.",
             )
-        seen = [_user_view(user) for user in self._who.users.values()]
-        return _listing(call, "users", seen)
+        seen = [accounts.user_view(user) for user in self._who.users.values()]
+        return accounts.listing(call, "users", seen)
 
     def _show_user(self, call: wire.Call, id: str) -> webob.Response:
         caller = self._caller(call)
-        user = _find(self._who.users, id)
+        user = accounts.find(self._who.users, id)
         if user is None or (
             user is not caller.user and "admin" not in caller.roles
         ):
             raise wire.Refusal(404, f"Could not find user: {id}.")
-        return wire.answer({"user": _user_view(user)})
+        return wire.answer({"user": accounts.user_view(user)})
 
     def _list_domains(self, call: wire.Call) -> webob.Response:
         self._caller(call)
-        return _listing(call, "domains", [{**directory.DOMAIN, **_ENABLED}])
+        return accounts.listing(call, "domains", [accounts.domain_view()])
 
     def _show_domain(self, call: wire.Call, id: str) -> webob.Response:
         self._caller(call)
         if id != directory.DOMAIN["id"]:
             raise wire.Refusal(404, f"Could not find domain: {id}.")
-        return wire.answer({"domain": {**directory.DOMAIN, **_ENABLED}})
-
-
-_ENABLED: dict[str, Any] = {"enabled": True, "description": "", "links": {}}
-
-
-def _find(
-    things: dict[str, Any],
-    identifier: Optional[str],
-    name: Optional[str] = None,
-) -> Any:
-    if name is not None:
-        return things.get(name)
-    return next((t for t in things.values() if t.id == identifier), None)
+        return wire.answer({"domain": accounts.domain_view()})
 
 
 def _is_default(domain: dict[str, str]) -> bool:
@@ -265,35 +256,3 @@ def _is_default(domain: dict[str, str]) -> bool:
 
 def _when(moment: datetime.datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _project_view(project: directory.Project) -> dict[str, Any]:
-    return {
-        "id": project.id,
-        "name": project.name,
-        "domain_id": directory.DOMAIN["id"],
-        "parent_id": directory.DOMAIN["id"],
-        "is_domain": False,
-        "tags": [],
-        **_ENABLED,
-    }
-
-
-def _user_view(user: directory.User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "name": user.name,
-        "domain_id": directory.DOMAIN["id"],
-        "password_expires_at": None,
-        "options": {},
-        **_ENABLED,
-    }
-
-
-def _listing(
-    call: wire.Call, key: str, views: list[dict[str, Any]]
-) -> webob.Response:
-    name = call.req.GET.get("name")
-    found = [view for view in views if name in (None, view["name"])]
-    links = {"self": call.req.url, "next": None, "previous": None}
-    return wire.answer({key: found, "links": links})

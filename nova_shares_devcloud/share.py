@@ -45,6 +45,7 @@ class ShareApi(wire.Api):
                 ("DELETE", one, self._delete),
                 ("GET", one + "/export_locations", self._exports),
                 ("GET", one + "/export_locations/{export}", self._export),
+                ("GET", "/v2/types/default", self._default_type),
                 ("GET", "/v2/services", self._list_services),
                 ("GET", pools, self._list_pools),
                 ("GET", pools + "/detail", self._list_pools),
@@ -158,6 +159,9 @@ class ShareApi(wire.Api):
         return wire.answer(
             {"export_location": views.export_view(call, location)}
         )
+
+    def _default_type(self, call: wire.Call) -> webob.Response:
+        return wire.answer({"share_type": views.share_type()})
 
     def _list_services(self, call: wire.Call) -> webob.Response:
         _check_admin(call, "service:index")

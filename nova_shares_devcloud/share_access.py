@@ -26,6 +26,7 @@ from nova_shares_devcloud import shares
 from nova_shares_devcloud import wire
 
 _LOCKS = (2, 82)
+_BY_ADMIN = ("force_delete", "reset_status")
 
 
 class Access:
@@ -63,17 +64,50 @@ class Access:
 
     def _act(self, call: wire.Call, id: str) -> webob.Response:
         body = call.body()
-        actions = {"allow_access": self._allow, "deny_access": self._deny}
+        actions = {
+            "allow_access": self._allow,
+            "deny_access": self._deny,
+            "force_delete": self._force_delete,
+            "reset_status": self._reset_status,
+            "restore": self._restore,
+            "soft_delete": self._soft_delete,
+        }
         if not isinstance(body, dict) or len(body) != 1:
             raise wire.Refusal(400, "Malformed request body")
         (name,) = body
         if name not in actions or call.version < (2, 7):
             raise wire.Refusal(400, f"There is no such action: {name}")
-        if not isinstance(body[name], dict):
+        wish = {} if body[name] is None else body[name]
+        if not isinstance(wish, dict):
             raise wire.Refusal(400, "Malformed request body")
         share = self.find(call, id)
-        call.check(f"share:{name}", "member", share.project_id)
-        return actions[name](call, share, body[name])
+        role = "admin" if name in _BY_ADMIN else "member"
+        call.check(f"share:{name}", role, share.project_id)
+        return actions[name](call, share, wish)
+
+    def _force_delete(
+        self, call: wire.Call, share: shares.Share, wish: dict[str, Any]
+    ) -> webob.Response:
+        self._manila.remove_share(share.id)
+        return wire.answer(None, 202)
+
+    def _reset_status(
+        self, call: wire.Call, share: shares.Share, wish: dict[str, Any]
+    ) -> webob.Response:
+        self._manila.set_share(share.id, status=str(wish.get("status")))
+        return wire.answer(None, 202)
+
+    def _soft_delete(
+        self, call: wire.Call, share: shares.Share, wish: dict[str, Any]
+    ) -> webob.Response:
+        self._manila.set_share(share.id, in_recycle_bin=True)
+        return wire.answer(None, 202)
+
+    def _restore(
+        self, call: wire.Call, share: shares.Share, wish: dict[str, Any]
+    ) -> webob.Response:
+        self._manila.set_share(share.id, in_recycle_bin=False)
+        return wire.answer(None, 202)
 
     def _allow(
         self, call: wire.Call, share: shares.Share, wish: dict[str, Any]
@@ -189,7 +223,8 @@ class Access:
     def _list_locks(self, call: wire.Call) -> webob.Response:
         _since(call, (2, 81))
         ctx, query = call.context, call.req.GET
-        everybody = ctx.is_admin and true(query.get("all_projects"))
+        asked = query.get("all_projects") or query.get("all_tenants")
+        everybody = ctx.is_admin and true(asked)
         with self._manila.lock:
             seen = [
                 views.lock_view(call, lock)

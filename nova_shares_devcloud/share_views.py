@@ -41,7 +41,7 @@ def share_summary(call: wire.Call, share: shares.Share) -> dict[str, Any]:
 
 def share_detail(call: wire.Call, share: shares.Share) -> dict[str, Any]:
     """Show a share in full."""
-    kind = wire.stable_id("share type", "default")
+    kind = share_type()
     view = {
         **share_summary(call, share),
         "size": share.size,
@@ -55,9 +55,9 @@ def share_detail(call: wire.Call, share: shares.Share) -> dict[str, Any]:
         "share_network_id": None,
         "share_proto": share.proto,
         "metadata": dict(share.metadata),
-        "share_type": kind,
-        "share_type_name": "default",
-        "volume_type": "default",
+        "share_type": kind["id"],
+        "share_type_name": kind["name"],
+        "volume_type": kind["name"],
         "is_public": share.is_public,
         "task_state": None,
         "access_rules_status": "active",
@@ -77,6 +77,20 @@ def share_detail(call: wire.Call, share: shares.Share) -> dict[str, Any]:
         view["host"] = _POOL["name"]
         view["share_server_id"] = None
     return view
+
+
+def share_type() -> dict[str, Any]:
+    """Show the only share type."""
+    specs = {"driver_handles_share_servers": "False"}
+    return {
+        "id": wire.stable_id("share type", "default"),
+        "name": "default",
+        "share_type_access:is_public": True,
+        "is_default": True,
+        "description": None,
+        "extra_specs": specs,
+        "required_extra_specs": specs,
+    }
 
 
 def export_view(

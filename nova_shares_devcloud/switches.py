@@ -211,6 +211,9 @@ class Switches:
             given = response.headers.setdefault(
                 "x-openstack-request-id", f"req-{uuid.uuid4()}"
             )
+            if service == "manila":
+                # Its own name for it, which its stock clients look for.
+                response.headers["x-compute-request-id"] = given
             request.request_id = given
             request.status = response.status_int
             self._tell("after", request)
