@@ -246,12 +246,16 @@ controller() { # filter|standalone
 }
 
 check_configuration() { # filter|standalone
-    local paste=/etc/nova-$1/api-paste.ini
+    local paste=/etc/nova-$1/api-paste.ini option
     if [ "$1" = filter ]; then
         grep -q '^filter-with = nova_shares$' "$paste" || fail 'no filter'
-        grep -q '^share_attachments = True$' \
-            "$node/stack/tempest/etc/tempest.conf" || fail 'tempest'
+        for option in share_attachments nova_shares; do
+            grep -q "^$option = True$" \
+                "$node/stack/tempest/etc/tempest.conf" || fail "$option"
+        done
     else
+        grep -q '^nova_shares = False$' \
+            "$node/stack/tempest/etc/tempest.conf" || fail 'tempest'
         cmp "$nova_venv/etc/nova/api-paste.ini" "$paste" || fail 'paste file'
         curl -s "http://127.0.0.1:$port/healthcheck" >/dev/null ||
             fail 'no service'
