@@ -103,6 +103,8 @@ class Directory:
         self.token_ttl = token_ttl
         #: Where it is served, without a slash at the end.
         self.url = "http://127.0.0.1"
+        #: Where a service is that is served elsewhere, by its type.
+        self.elsewhere: dict[str, str] = {}
         self.projects: dict[str, Project] = {}
         self.users: dict[str, User] = {}
         self.roles: dict[str, Role] = {}
@@ -263,7 +265,7 @@ class Directory:
                         "interface": interface,
                         "region": REGION,
                         "region_id": REGION,
-                        "url": self.url + path,
+                        "url": self.elsewhere.get(kind, self.url + path),
                     }
                     for interface in ("public", "internal", "admin")
                 ],

@@ -12,9 +12,10 @@
 # under the License.
 
 # Starts the servers that the functional-services tests need, and makes what
-# the tests use in them: MariaDB, PostgreSQL and RabbitMQ on loopback. For a
-# throw-away machine: runs as root, installs with apt what is missing, needs
-# no init system. What listens already is used as it is.
+# the tests use in them: MariaDB, PostgreSQL and RabbitMQ on loopback. Installs
+# HAProxy, which tests start. For a throw-away machine: runs as root, installs
+# with apt what is missing, needs no init system. What listens already is used
+# as it is.
 set -euo pipefail
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -40,6 +41,7 @@ listening 3306 && ! command -v mariadb >/dev/null &&
     missing+=(mariadb-client)
 listening 5432 && ! command -v psql >/dev/null &&
     missing+=(postgresql-client)
+[ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 if [ ${#missing[@]} -gt 0 ]; then
     echo "services: installing ${missing[*]}"
     "$(dirname "$0")/apt-install.sh" "${missing[@]}"

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 import re
 import time
 from typing import Any
+from typing import Callable
 
 from keystoneauth1 import loading
 from keystonemiddleware import auth_token
@@ -40,11 +41,11 @@ from nova_shares import exception
 from nova_shares.api import app as api_app
 from nova_shares.api import auth
 from nova_shares.api import deadline
+from nova_shares.api import documents
 from nova_shares.api import faults
 from nova_shares.api import health
 from nova_shares.api import microversion
 from nova_shares.api import server_shares
-from nova_shares.api import versions
 from nova_shares.clients import http
 from nova_shares.clients import nova
 from nova_shares.clients.nova import WSGIApp
@@ -92,11 +93,12 @@ def make_service(conf: cfg.ConfigOpts) -> WSGIApp:
     api = _authenticated(api, conf)
     api = sizelimit.RequestBodySizeLimiter(api, conf)
     api = faults.Wrapper(api, MAXIMUM)
+    root, below = documents.make(conf)
     api = _ByPath(
-        versions.Versions(MAXIMUM),
+        _Either(documents.is_root, root, _nothing),
         ("/healthcheck/deep", health.Deep(lambda: attachments().store.ping())),
         ("/healthcheck", healthcheck.Healthcheck(None, conf)),
-        ("/v2.1", _Root(versions.Versions(MAXIMUM, "/v2.1"), api)),
+        ("/v2.1", _Either(documents.is_below, below, api)),
     )
     api = _RequestId(api, conf)
     api = _cors(api, conf)
@@ -195,16 +197,28 @@ class _ByPath:
         return "", self._last
 
 
-class _Root:
-    """Has one application at the root, and another one below it."""
+class _Either:
+    """Hands the requests for some paths to one application, others to another.
 
-    def __init__(self, root: WSGIApp, below: WSGIApp) -> None:
-        self._root = root
-        self._below = below
+    :param matches: tells whether a path is one of the first's
+    """
+
+    def __init__(
+        self, matches: Callable[[str], bool], app: WSGIApp, other: WSGIApp
+    ) -> None:
+        self._matches = matches
+        self._app = app
+        self._other = other
 
     def __call__(
         self, environ: dict[str, Any], start_response: Any
     ) -> Iterable[bytes]:
-        at_root = environ["PATH_INFO"] in ("", "/")
-        app = self._root if at_root else self._below
+        matches = self._matches(environ["PATH_INFO"])
+        app = self._app if matches else self._other
         return app(environ, start_response)
+
+
+def _nothing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    response = faults.answer(faults.no_route(), environ, MAXIMUM)
+    answer: Iterable[bytes] = response(environ, start_response)
+    return answer

@@ -244,9 +244,12 @@ class _RestLookup:
         return False
 
 
-def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
-    """Build the lookup by REST from ``[nova]``; connects to nothing.
+def rest_adapter(
+    conf: cfg.ConfigOpts,
+) -> tuple[ks_adapter.Adapter, http.Transport, float]:
+    """Build what sends requests to Nova; connects to nothing.
 
+    :returns: with what bounds each, and the seconds that it may take
     :raises oslo_config.cfg.Error: if an option is missing or invalid
     """
     try:
@@ -257,7 +260,15 @@ def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
     adapter = loading.load_adapter_from_conf_options(
         conf, "nova", session=session
     )
-    return RestServers(adapter, transport, conf.nova.timeout or http.TIMEOUT)
+    return adapter, transport, conf.nova.timeout or http.TIMEOUT
+
+
+def rest_servers(conf: cfg.ConfigOpts) -> RestServers:
+    """Build the lookup by REST from ``[nova]``; connects to nothing.
+
+    :raises oslo_config.cfg.Error: if an option is missing or invalid
+    """
+    return RestServers(*rest_adapter(conf))
 
 
 class InProcessLookup:

@@ -44,7 +44,9 @@ when no share is attached by nova_shares any more.
 Whether to advertise microversion 2.97 if Nova's maximum is 2.96, and to
 answer all requests at 2.97. Microversion 2.97 adds server shares and changes
 nothing else. If disabled, only requests for server shares are answered at
-2.97. Requires the filter ``nova_shares_versions``.
+2.97. In Nova's pipeline, this requires the filter ``nova_shares_versions``. In
+front of a service of its own, the load balancer decides how Nova's own calls
+are answered at 2.97.
 """,
     ),
     cfg.IntOpt(

@@ -26,6 +26,7 @@ from oslo_config import cfg
 from nova_shares import conf as nova_shares_conf
 from nova_shares.api import faults
 from nova_shares.api import server_shares
+from nova_shares.api import versions
 from nova_shares.clients import nova
 from nova_shares.lazy import Lazy
 from nova_shares.pipeline import embedded
@@ -85,7 +86,7 @@ def embed(
     lookup = functools.partial(nova.InProcessLookup, app)
     who_serves = serving.Serving(
         settings,
-        serving.NovaVersions(app),
+        versions.NovaVersions(app),
         lambda: attachments().store.any_mapping(),
     )
     guard = Lazy(lambda: _guard(app, who_serves, attachments, lookup))

@@ -19,9 +19,6 @@ document, when it is first needed.
 
 from __future__ import annotations
 
-import copy
-import io
-import json
 import threading
 import time
 from typing import Any
@@ -29,12 +26,11 @@ from typing import Callable
 
 from microversion_parse import Version
 from oslo_config import cfg
-from oslo_context import context
 from oslo_log import log as logging
-import webob
 
 from nova_shares import exception
 from nova_shares.api import microversion
+from nova_shares.api import versions as api_versions
 from nova_shares.clients import nova
 from nova_shares.conf import api as api_conf
 
@@ -42,66 +38,6 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds for which it stands whether there are mappings of ours.
 _ROWS_STAND = 10.0
-
-
-class NovaVersions:
-    """What the application that a filter wraps says of its versions."""
-
-    def __init__(self, app: nova.WSGIApp) -> None:
-        self._app = app
-        self._maximum: Version | None = None
-
-    def maximum(self, environ: dict[str, Any]) -> Version | None:
-        """Tell Nova's highest microversion.
-
-        :param environ: of the request that needs to know
-        :returns: None: Nova does not say, and is asked again the next time
-        """
-        if self._maximum is None:
-            self._maximum = self._ask(environ)
-        return self._maximum
-
-    def _ask(self, environ: dict[str, Any]) -> Version | None:
-        before = context.get_current()
-        try:
-            response = webob.Request(_root(environ)).send(self._app)
-            if response.status_int != 200:
-                LOG.warning(
-                    "Nova answers %s to a request for its version document",
-                    response.status,
-                )
-                return None
-            return _read(response.body)
-        except Exception:
-            LOG.exception("Nova failed to show its version document")
-            return None
-        finally:
-            if before is not None:
-                before.update_store()
-
-
-def _root(environ: dict[str, Any]) -> dict[str, Any]:
-    """Make the environment of a request for the version document."""
-    below = {
-        **nova.kept(environ),
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/",
-        "QUERY_STRING": "",
-        "CONTENT_LENGTH": "0",
-        "HTTP_ACCEPT": "application/json",
-        "wsgi.input": io.BytesIO(),
-    }
-    if "nova.context" in environ:
-        below["nova.context"] = copy.copy(environ["nova.context"])
-    return below
-
-
-def _read(body: bytes) -> Version | None:
-    content = json.loads(body)
-    for found in content.get("versions") or [content["version"]]:
-        if found["id"] == "v2.1" and found["version"]:
-            return microversion.number(found["version"])
-    return None
 
 
 class Serving:
@@ -114,7 +50,7 @@ class Serving:
     def __init__(
         self,
         settings: Callable[[], cfg.ConfigOpts],
-        versions: NovaVersions,
+        versions: api_versions.NovaVersions,
         any_mapping: Callable[[], bool],
     ) -> None:
         self._settings = settings

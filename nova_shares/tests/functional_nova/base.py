@@ -22,7 +22,12 @@ from nova_shares.tests.functional_nova import nova
 
 _shared = []
 _kept = {}
-_OF_ONE_ANSWER = ("x-openstack-request-id", "x-compute-request-id")
+#: Headers of one answer, or of one connection.
+_OF_ONE_ANSWER = (
+    "connection",
+    "x-openstack-request-id",
+    "x-compute-request-id",
+)
 
 
 def shared():
@@ -68,7 +73,7 @@ class TestCase(testtools.TestCase):
             response.status_code,
             response.text,
             {
-                name: value
+                name.lower(): value
                 for name, value in response.headers.items()
                 if name.lower() not in _OF_ONE_ANSWER
             },

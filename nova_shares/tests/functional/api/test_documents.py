@@ -15,7 +15,9 @@
 from __future__ import annotations
 
 import os
+import time
 
+import fixtures
 import webob
 
 from nova_shares.api import deploy
@@ -46,8 +48,9 @@ enable_proxy_headers_parsing = true
         self.assertEqual("CURRENT", version["status"])
         self.assertEqual("2.97", version["version"])
         self.assertEqual("2.1", version["min_version"])
+        # As of the client's own request.
         self.assertEqual(
-            [{"rel": "self", "href": "http://localhost/v2.1/"}],
+            [{"rel": "self", "href": "http://localhost/compute/v2.1/"}],
             version["links"],
         )
 
@@ -59,17 +62,82 @@ enable_proxy_headers_parsing = true
                 "application/json", version["media-types"][0]["base"]
             )
 
-    def test_mounted_somewhere_behind_a_proxy(self):
+    def test_raised(self):
+        for maximum, shown in (
+            ("2.95", "2.95"),
+            ("2.96", "2.97"),
+            ("2.104", "2.104"),
+        ):
+            self.world.cloud.compute_max = maximum
+            self.addCleanup(setattr, self.world.cloud, "compute_max", "2.97")
+            app = deploy.make_service(self.world._configure())
+            for path in ("/", "/v2.1/"):
+                content = self.get(path, app=app).json
+                version = content.get("version") or content["versions"][-1]
+                self.assertEqual(shown, version["version"])
+
+    def test_not_raised(self):
+        self.world.cloud.compute_max = "2.96"
+        self.addCleanup(setattr, self.world.cloud, "compute_max", "2.97")
+        conf = self.world._configure()
+        conf.set_override("advertise", False, group="api")
+        answer = self.get("/v2.1/", app=deploy.make_service(conf))
+        self.assertEqual("2.96", answer.json["version"]["version"])
+
+    def test_at_a_version(self):
+        self.world.cloud.compute_max = "2.96"
+        self.addCleanup(setattr, self.world.cloud, "compute_max", "2.97")
+        app = deploy.make_service(self.world._configure())
+        for asked, status in (
+            ("2.96", 200),
+            ("2.97", 200),
+            ("latest", 200),
+            ("2.98", 406),
+        ):
+            answer = self.get(
+                "/v2.1/", app=app, OpenStack_API_Version=f"compute {asked}"
+            )
+            self.assertEqual(status, answer.status_int)
+            self.assertIn("2.97", answer.text)
+            self.assertEqual(
+                "compute " + asked.replace("latest", "2.97"),
+                answer.headers["OpenStack-API-Version"],
+            )
+
+    def test_a_document_that_requires_a_token(self):
+        # Devcloud has none there; Nova is asked with the client's token.
+        answer = self.get("/v2.1/versions/v2.1", X_Auth_Token="nonsense")
+        self.assertEqual(401, answer.status_int)
+        self.assertIn("WWW-Authenticate", answer.headers)
         answer = self.get(
-            "/v2.1/",
-            X_Forwarded_Proto="https",
-            X_Forwarded_Host="cloud.example.test",
-            X_Forwarded_Prefix="/compute",
+            "/v2.1/versions/v2.1", X_Auth_Token=self.world.tokens["member"]
         )
-        self.assertEqual(
-            "https://cloud.example.test/compute/v2.1/",
-            answer.json["version"]["links"][0]["href"],
-        )
+        self.assertEqual(404, answer.status_int)
+
+    def test_nova_is_away(self):
+        self.world.cloud.fail("nova", refuse=True)
+        app = deploy.make_service(self.world._configure())
+        for path in ("/", "/v2.1/"):
+            answer = self.get(path, app=app)
+            self.assertEqual(503, answer.status_int)
+            self.assertIn("compute service", answer.text)
+
+    def test_nova_hangs(self):
+        self.useFixture(fixtures.MonkeyPatch("nova_shares.bulkhead.PAUSE", 10))
+        self.world.cloud.fail("nova", hang=30)
+        app = deploy.make_service(self.world._configure())
+        began = time.monotonic()
+        self.assertEqual(503, self.get("/", app=app).status_int)
+        self.assertLess(time.monotonic() - began, 6)
+        # And from then on nobody waits.
+        began = time.monotonic()
+        self.assertEqual(503, self.get("/v2.1", app=app).status_int)
+        self.assertLess(time.monotonic() - began, 0.5)
+
+    def test_a_loop(self):
+        answer = self.get("/v2.1/", Via="1.1 lb, 1.1 nova-shares")
+        self.assertEqual(503, answer.status_int)
+        self.assertIn("endpoint_override", self.log.output)
 
     def test_nothing_else_at_the_root(self):
         for path in ("/v2", "/v2.2", "/x", "/%ff", "/v2.1x", "/versions"):
