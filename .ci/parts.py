@@ -92,6 +92,28 @@ PARTS = (
         " tools/test.sh functional_manila",
         *("environment", "manila"),
     ),
+    # Beside the Manila of that suite: on other ports, with the same packages.
+    Part(
+        "cloud",
+        "MANILA_VENV={work}/manila/venv tools/cloud.sh up {work}/cloud",
+        ("manila", "nova-34"),
+        undo="tools/cloud.sh down {work}/cloud",
+    ),
+    suite(
+        "functional-cloud",
+        "NOVA_SHARES_TEST_CLOUD_DIR={work}/cloud"
+        " tools/test.sh functional_cloud",
+        *("environment", "cloud"),
+        workers=2,
+    ),
+    # It takes the cloud down, whose processes the suite before it stops.
+    suite(
+        "tox-tempest-cloud",
+        "NOVA_SHARES_TEST_CLOUD_DIR={work}/cloud"
+        " .venv-tox/bin/tox -q -e tempest-cloud",
+        *("tox", "functional-cloud"),
+        workers=2,
+    ),
     Part(
         "libvirt",
         "tools/libvirt-services.sh up {work}/lab",
@@ -140,13 +162,6 @@ PARTS = (
     ),
     Part("tox-pep8", ".venv-tox/bin/tox -q -e pep8", ("tox",)),
     Part("tox-docs", ".venv-tox/bin/tox -q -e docs", ("tox",)),
-    suite(
-        "tox-clients",
-        "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30 .venv-tox/bin/tox -q"
-        " -e clients",
-        *("tox", "services", "nova-30"),
-        workers=2,
-    ),
     suite("tox-tempest", ".venv-tox/bin/tox -q -e tempest", "tox", workers=2),
     Part("wheel", "tools/wheel-test.sh", ("environment",)),
     # The first command of README.rst; the second is "tests". It may install

@@ -20,8 +20,8 @@
 # outlives Nova and agents. Neutron is a stand-in: servers have no ports.
 #
 #   cloud.sh up DIR            install and start; files are in DIR
-#   cloud.sh start DIR NAME    start one: placement, glance, neutron,
-#   cloud.sh stop DIR NAME     hypervisors, nova-conductor, nova-scheduler,
+#   cloud.sh start DIR NAME... start some: placement, glance, neutron,
+#   cloud.sh stop DIR NAME...  hypervisors, nova-conductor, nova-scheduler,
 #                              nova-api, or on compute1 and compute2:
 #                              nova-HOST, nova-shares-HOST; and what
 #                              manila-services.sh has
@@ -34,22 +34,26 @@
 # PORTS: where they listen, in thousands (26: nova-api at 26774, Keystone at
 # 26000). PREFIX: the first part of the names of databases (nscloud).
 # NOVA_VENV, MANILA_VENV: virtual environments, made if need be (.venv-nova34
-# of the checkout, DIR/venv).
+# of the checkout, DIR/venv). DIR remembers them all.
 set -euo pipefail
 
 unset PYTHONDONTWRITEBYTECODE
 here=$(cd "$(dirname "$0")" && pwd)
-usage='usage: cloud.sh up|down DIR, or start|stop DIR NAME'
+usage='usage: cloud.sh up|down DIR, or start|stop DIR NAME...'
 verb=${1:?$usage}
 dir=${2:?$usage}
 mkdir -p "$dir"/{etc/nova,etc/placement,etc/glance,etc/nova-shares.d} \
     "$dir"/{log,run,state,images}
 dir=$(cd "$dir" && pwd)
+settings=$dir/etc/settings
+# shellcheck source=/dev/null
+[ ! -e "$settings" ] || . "$settings"
 : "${PORTS:=26}"
 export PREFIX=${PREFIX:-nscloud} MANILA_VENV=${MANILA_VENV:-$dir/venv}
+NOVA_VENV=${NOVA_VENV:-$(cd "$here/.." && pwd)/.venv-nova34}
+declare -p PORTS PREFIX MANILA_VENV NOVA_VENV >"$settings"
 export PORT_KEYSTONE=${PORTS}000 PORT_MANILA=${PORTS}786
 export PORT_BROKER=${PORTS}673
-nova_venv=${NOVA_VENV:-$here/../.venv-nova34}
 keystone=http://127.0.0.1:$PORT_KEYSTONE/v3
 nova=http://127.0.0.1:${PORTS}774
 database=mysql+pymysql://nova_shares:nova_shares@127.0.0.1:3306/$PREFIX
@@ -69,7 +73,7 @@ start() {
     export PYTHONPATH=$here/..
     case $name in
         hypervisors)
-            run "$name" "$nova_venv/bin/python" "$here/cloud/hypervisors.py" \
+            run "$name" "$NOVA_VENV/bin/python" "$here/cloud/hypervisors.py" \
                 "${hosts[@]/#/$dir/run/}" ;;
         neutron)
             run "$name" "$bin/python" "$here/devstack/neutron.py" \
@@ -77,25 +81,25 @@ start() {
             listens "$name" "${PORTS}696" ;;
         placement)
             export OS_PLACEMENT_CONFIG_DIR=$dir/etc/placement
-            bin=$nova_venv/bin web "$name" "${PORTS}778" placement.wsgi.api ;;
+            bin=$NOVA_VENV/bin web "$name" "${PORTS}778" placement.wsgi.api ;;
         glance)
             export OS_GLANCE_CONFIG_DIR=$dir/etc/glance
             export OS_GLANCE_CONFIG_FILES=glance-api.conf
             web "$name" "${PORTS}292" glance.wsgi.api ;;
         nova-api)
             export OS_NOVA_CONFIG_DIR=$dir/etc/nova
-            bin=$nova_venv/bin web "$name" "${PORTS}774" \
+            bin=$NOVA_VENV/bin web "$name" "${PORTS}774" \
                 nova.wsgi.osapi_compute ;;
         nova-conductor | nova-scheduler)
-            run "$name" "$nova_venv/bin/$name" \
+            run "$name" "$NOVA_VENV/bin/$name" \
                 --config-file "$dir/etc/nova/nova.conf" ;;
         nova-compute[12])
             export HYPERVISOR=$dir/run/$host
-            run "$name" "$nova_venv/bin/python" "$here/cloud/nova_compute.py" \
+            run "$name" "$NOVA_VENV/bin/python" "$here/cloud/nova_compute.py" \
                 --config-file "$dir/etc/nova/nova.conf" \
                 --config-file "$dir/etc/nova/$host.conf" ;;
         nova-shares-compute[12])
-            run "$name" "$nova_venv/bin/nova-shares-compute" \
+            run "$name" "$NOVA_VENV/bin/nova-shares-compute" \
                 --config-file "$dir/etc/nova-shares.conf" \
                 --config-file "$dir/etc/nova-shares-$host.conf" \
                 --config-dir "$dir/etc/nova-shares.d" ;;
@@ -104,7 +108,7 @@ start() {
 }
 
 install_packages() {
-    "$here/nova-venv.sh" "$nova_venv" 34
+    "$here/nova-venv.sh" "$NOVA_VENV" 34
     { [ -x "$bin/glance-manage" ] && "$bin/python" -c 'import cheroot'; } \
         2>/dev/null ||
         "$bin/pip" install -q --no-compile --disable-pip-version-check \
@@ -234,7 +238,7 @@ state_path = $dir/state/$host
 fake_hypervisor = $dir/run/$host
 CONF
     done
-    cp "$nova_venv/etc/nova/api-paste.ini" "$dir/etc/nova/"
+    cp "$NOVA_VENV/etc/nova/api-paste.ini" "$dir/etc/nova/"
     shares_manage paste install --paste-file "$dir/etc/nova/api-paste.ini" \
         --our-file "$dir/etc/nova-shares.conf" >/dev/null
     write_clouds
@@ -264,11 +268,11 @@ USERS
 } >"$dir/clouds.yaml"
 
 nova_manage() {
-    "$nova_venv/bin/nova-manage" --config-file "$dir/etc/nova/nova.conf" "$@"
+    "$NOVA_VENV/bin/nova-manage" --config-file "$dir/etc/nova/nova.conf" "$@"
 }
 
 shares_manage() {
-    PYTHONPATH=$here/.. "$nova_venv/bin/nova-shares-manage" \
+    PYTHONPATH=$here/.. "$NOVA_VENV/bin/nova-shares-manage" \
         --config-file "$dir/etc/nova-shares.conf" "$@"
 }
 
@@ -302,7 +306,7 @@ wait_for_listeners() { # queue...
         rabbitmqctl -q list_queues -p "${PREFIX}_nova" name consumers \
             >"$dir/run/queues" 2>/dev/null || true
         for name; do
-            grep -q -E "^$name[[:space:]]+[1-9]" "$dir/run/queues" ||
+            grep -q -E "^${name}[[:space:]]+[1-9]" "$dir/run/queues" ||
                 continue 2
         done
         return 0
@@ -334,13 +338,21 @@ up)
 cloud: Nova is up at $nova/v2.1; files in $dir. To use it:
   export OS_CLIENT_CONFIG_FILE=$dir/clouds.yaml OS_CLOUD=member
   openstack server create --image disk --flavor small --network none guest
-  openstack share create --name data --share-type dummy NFS 1
+  openstack share create --name data --share-type default NFS 1
   openstack server stop guest
   openstack --os-compute-api-version 2.97 server add share guest data
 TEXT
     ;;
-start) start "${3:?$usage}" ;;
-stop) stop "${3:?$usage}" ;;
+start)
+    : "${3:?$usage}"
+    for name in "${@:3}"; do
+        (start "$name")
+    done
+    ;;
+stop)
+    : "${3:?$usage}"
+    stop_all "${@:3}"
+    ;;
 down)
     stop_all "${processes[@]}"
     "$here/manila-services.sh" down "$dir"

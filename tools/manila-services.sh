@@ -32,7 +32,7 @@
 # MANILA_VENV: the virtual environment (DIR/venv).
 # Everybody's password is "secret". Shares of type "dummy" and "slow" are NFS,
 # the latter take 2 s to let a host in or out; those of type "cephfs" are
-# CephFS.
+# CephFS; those of type "default" are of either protocol.
 set -euo pipefail
 
 # Nothing is compiled when it is installed, but when it is first imported.
@@ -115,7 +115,7 @@ state_path = $dir/state
 api_paste_config = $bin/../etc/manila/api-paste.ini
 enabled_share_backends = dummy,slow,cephfs
 enabled_share_protocols = NFS,CIFS,CEPHFS
-default_share_type = dummy
+default_share_type = default
 auth_strategy = keystone
 [dummy]
 share_backend_name = dummy

@@ -31,7 +31,13 @@ USERS = {
     "nova": ("service", ("admin", "service")),
     "nova-shares": ("service", ("admin", "service")),
 }
-TYPES = ("dummy", "slow", "cephfs")
+BACKENDS = ("dummy", "slow", "cephfs")
+#: Share types by name: the back end. Each back end has one of its name; the
+#: default one has what the share's protocol requires.
+TYPES = {
+    **{name: name for name in BACKENDS},
+    "default": "<or> dummy <or> cephfs",
+}
 
 
 def find_or_make(identity, kind, name, **fields):
@@ -43,8 +49,8 @@ def find_or_make(identity, kind, name, **fields):
     return found[0]["id"]
 
 
-def make_users(identity, users):
-    for name, (project_name, roles) in users.items():
+def make_users(identity):
+    for name, (project_name, roles) in USERS.items():
         project = find_or_make(identity, "project", project_name)
         user = find_or_make(identity, "user", name, password="secret")
         for role_name in roles:
@@ -73,7 +79,7 @@ def make_types(manila):
     for name in set(TYPES) - {known["name"] for known in known}:
         specs = {
             "driver_handles_share_servers": "False",
-            "share_backend_name": name,
+            "share_backend_name": TYPES[name],
         }
         share_type = {
             "name": name,
@@ -94,7 +100,7 @@ def has_pools(manila):
     response = manila.get("/scheduler-stats/pools", raise_exc=False)
     return response.status_code == 200 and len(
         response.json()["pools"]
-    ) >= len(TYPES)
+    ) >= len(BACKENDS)
 
 
 def sign_in(url, user="admin", project="admin"):
@@ -113,7 +119,7 @@ def sign_in(url, user="admin", project="admin"):
 
 def main(keystone_url, manila_url):
     cloud, keystone = sign_in(keystone_url)
-    make_users(keystone, USERS)
+    make_users(keystone)
     make_endpoint(keystone, "manila", "shared-file-system", manila_url)
     make_types(
         adapter.Adapter(

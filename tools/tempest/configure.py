@@ -106,11 +106,9 @@ def cloud(session):
         "compute.min_microversion": "2.97",
         "compute.max_microversion": "latest",
         "compute.build_interval": "1",
-        "compute-feature-enabled.resize": "True",
         "compute-feature-enabled.share_attachments": "True",
         "share.client_vm_flavor_ref": small["id"],
-        # Then the scenarios create a type of their own.
-        "share.default_share_type_name": "",
+        "share.default_share_type_name": "default",
         "share.enable_protocols": "nfs,cephfs",
         "share.max_api_microversion": share["version"],
         "share.multitenancy_enabled": "False",

@@ -99,13 +99,14 @@ class Users:
 
     projects = {"admin": "admin", "other": "other"}
 
-    def __init__(self):
+    def __init__(self, keystone=KEYSTONE, manila=MANILA):
         self._sessions = {}
+        self._urls = keystone, manila
 
     def session(self, user, project=None):
         if user not in self._sessions:
             auth = v3.Password(
-                f"{KEYSTONE}/v3",
+                f"{self._urls[0]}/v3",
                 username=user,
                 password=PASSWORD,
                 project_name=project or self.projects.get(user, "demo"),
@@ -118,7 +119,7 @@ class Users:
     def manila(self, user, project=None):
         return adapter.Adapter(
             self.session(user, project),
-            endpoint_override=f"{MANILA}/v2",
+            endpoint_override=f"{self._urls[1]}/v2",
             additional_headers={"X-OpenStack-Manila-API-Version": "2.82"},
             raise_exc=False,
         )
@@ -143,7 +144,7 @@ class Users:
     @property
     def _keystone(self):
         return adapter.Adapter(
-            self.session("admin"), endpoint_override=f"{KEYSTONE}/v3"
+            self.session("admin"), endpoint_override=f"{self._urls[0]}/v3"
         )
 
 
