@@ -162,6 +162,13 @@ PARTS = (
     ),
     Part("tox-pep8", ".venv-tox/bin/tox -q -e pep8", ("tox",)),
     Part("tox-docs", ".venv-tox/bin/tox -q -e docs", ("tox",)),
+    suite(
+        "tox-clients",
+        "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30 .venv-tox/bin/tox -q"
+        " -e clients",
+        *("tox", "services", "nova-30"),
+        workers=2,
+    ),
     suite("tox-tempest", ".venv-tox/bin/tox -q -e tempest", "tox", workers=2),
     Part("wheel", "tools/wheel-test.sh", ("environment",)),
     # The first command of README.rst; the second is "tests". It may install

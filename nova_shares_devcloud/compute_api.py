@@ -123,7 +123,7 @@ class Router(wire.Api):
 
     def _list_details(self, call: wire.Call) -> webob.Response:
         found = self._select(call, "detail")
-        seen = [views.server_detail(call, server) for server in found]
+        seen = [views.listed_server(call, server) for server in found]
         return wire.answer({"servers": seen})
 
     def _select(self, call: wire.Call, rule: str) -> list[servers.Server]:

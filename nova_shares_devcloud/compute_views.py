@@ -107,6 +107,13 @@ def server_detail(call: wire.Call, server: servers.Server) -> dict[str, Any]:
     return view
 
 
+def listed_server(call: wire.Call, server: servers.Server) -> dict[str, Any]:
+    """Show a server in full, in a list."""
+    view = server_detail(call, server)
+    view.pop("server_groups", None)
+    return view
+
+
 def _admin_fields(call: wire.Call, server: servers.Server) -> dict[str, Any]:
     attribute = "OS-EXT-SRV-ATTR:"
     fields: dict[str, Any] = {

@@ -35,6 +35,10 @@ echo 'wheel: building it'
 "$python" -m pip wheel -qq --no-deps --wheel-dir "$work" .
 wheel=$(echo "$work"/nova_shares-*.whl)
 
+echo 'wheel: the tempest plugin is in it'
+"$python" -m zipfile -l "$wheel" >"$work/files"
+grep -q '^nova_shares_tempest_plugin/tests/scenario/test_' "$work/files"
+
 echo "wheel: installing ${wheel##*/} in an empty environment"
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -qq --no-compile \

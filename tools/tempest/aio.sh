@@ -39,8 +39,5 @@ export NOVA_SHARES_HYPERVISOR=$cloud/hypervisor.sock
 export NOT_RUN='^Cold migration is not available'
 "$here/run.sh" "$dir/tempest" \
     compute-feature-enabled.cold_migration=False \
-    compute-feature-enabled.rescue=True \
-    compute-feature-enabled.resize=True \
-    compute-feature-enabled.shelve=True \
-    compute.shelved_offload_time=0 \
-    nova_shares.unsupported_share_protocol=CIFS
+    nova_shares.unsupported_share_protocol=CIFS \
+    share.default_share_type_name=default

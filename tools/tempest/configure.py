@@ -106,9 +106,11 @@ def cloud(session):
         "compute.min_microversion": "2.97",
         "compute.max_microversion": "latest",
         "compute.build_interval": "1",
+        "compute-feature-enabled.resize": "True",
         "compute-feature-enabled.share_attachments": "True",
         "share.client_vm_flavor_ref": small["id"],
-        "share.default_share_type_name": "default",
+        # Then the scenarios create a type of their own.
+        "share.default_share_type_name": "",
         "share.enable_protocols": "nfs,cephfs",
         "share.max_api_microversion": share["version"],
         "share.multitenancy_enabled": "False",

@@ -36,7 +36,7 @@ rm -rf "$1"
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 shift
-export NOVA_SHARES_TEMPEST_DIR=$dir PYTHONWARNINGS=ignore
+export NOVA_SHARES_TEMPEST_DIR=$dir PYTHONPATH=$here PYTHONWARNINGS=ignore
 # stestr would run this one instead of the environment's.
 unset PYTHON
 

@@ -20,6 +20,7 @@ and the servers that tools/services.sh starts.
 import contextlib
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -38,6 +39,7 @@ from nova_shares.db import migrations
 from nova_shares.db import store as db_store
 from nova_shares.mapping import ShareMapping
 from nova_shares.tests.functional_nova import stubs
+from nova_shares.virt import fake as virt_fake
 from nova_shares_devcloud import server as devcloud_server
 from nova_shares_devcloud import state
 
@@ -53,6 +55,10 @@ RABBIT = os.environ.get(
 #: A virtual environment with a Nova, and nova_shares, in it.
 VENV = os.environ.get("NOVA_SHARES_TEST_NOVA", ".venv-nova34")
 
+#: nova-compute, with a driver that keeps guests in a hypervisor of ours.
+_COMPUTE = (
+    pathlib.Path(__file__).parents[3] / "tools" / "cloud" / "nova_compute.py"
+)
 _AUTH = """\
 auth_type = password
 auth_url = {url}/identity/v3
@@ -68,7 +74,7 @@ _NOVA_CONF = """\
 my_ip = 127.0.0.1
 host = {host}
 transport_url = {rabbit}
-compute_driver = fake.FakeDriverWithoutFakeNodes
+compute_driver = {driver}
 state_path = {home}/state
 sync_power_state_interval = -1
 periodic_fuzzy_delay = 0
@@ -243,13 +249,15 @@ class Nova(fixtures.Fixture):
     """It all, started.
 
     :param http: how uWSGI takes connections, before the address
+    :param guests: Nova's guests are those that the agent sees
     :ivar plain: the nova-api without us
     :ivar api: the one with our filters, which serve always
     """
 
-    def __init__(self, http=CLOSING):
+    def __init__(self, http=CLOSING, guests=False):
         super().__init__()
         self.http = http
+        self.guests = guests
 
     def _setUp(self):
         self.home = self.useFixture(fixtures.TempDir()).path
@@ -269,6 +277,10 @@ class Nova(fixtures.Fixture):
         thread = threading.Thread(target=self.stubs.serve, daemon=True)
         thread.start()
         self.addCleanup(self.stubs.stop)
+        if self.guests:
+            self.addCleanup(
+                virt_fake.serve(virt_fake.Hypervisor(), self._hypervisor)
+            )
         self._make_databases()
         self._make_vhost()
         self._start_placement()
@@ -368,6 +380,10 @@ class Nova(fixtures.Fixture):
             *columns.values(),
             server,
         )
+
+    def state(self, server):
+        """Get the vm_state of a server whose task is over, or None."""
+        return self._states().get(server)
 
     def make_database(self):
         """Make a database of ours, with nothing in it; returns its URL."""
@@ -476,6 +492,10 @@ class Nova(fixtures.Fixture):
     # What it is made of.
 
     @property
+    def _hypervisor(self):
+        return os.path.join(self.home, "hypervisor")
+
+    @property
     def paste_file(self):
         return os.path.join(VENV, "etc", "nova", "api-paste.ini")
 
@@ -551,6 +571,11 @@ class Nova(fixtures.Fixture):
         return {
             "host": HOST,
             "home": self.home,
+            "driver": (
+                "hypervisor_driver.HypervisorDriver"
+                if self.guests
+                else "fake.FakeDriverWithoutFakeNodes"
+            ),
             "url": self.cloud.url,
             "auth": auth,
             "mysql": f"{MYSQL.rpartition('/')[0]}/{self.name}",
@@ -666,14 +691,18 @@ class Nova(fixtures.Fixture):
     def _start_services(self):
         self.services = {}
         for name in ("nova-conductor", "nova-scheduler", "nova-compute"):
+            program = [self._bin(name)]
+            if self.guests and name == "nova-compute":
+                program = [self._bin("python"), str(_COMPUTE)]
             self.services[name] = Process(
                 self.home,
                 name,
                 [
-                    self._bin(name),
+                    *program,
                     "--config-file",
                     os.path.join(self.home, "nova.conf"),
                 ],
+                HYPERVISOR=self._hypervisor,
             )
             self.addCleanup(self.services[name].stop)
             if name == "nova-conductor":
@@ -688,7 +717,10 @@ class Nova(fixtures.Fixture):
             return log.read()
 
     def _start_agent(self):
-        our_file = self._write("agent.conf", OURS_CONF)
+        options = ""
+        if self.guests:
+            options = f"[compute]\nfake_hypervisor = {self._hypervisor}\n"
+        our_file = self._write("agent.conf", OURS_CONF, options)
         self.conf = nova_shares_conf.load(files=[our_file])
         self.store = db_store.Store.from_conf(self.conf)
         agent = Process(

@@ -13,11 +13,6 @@
 
 """Nova 30, whose maximum is 2.96, together with us: 2.97."""
 
-import json
-import os
-import subprocess
-import sys
-
 from nova_shares.tests.functional_nova import base
 
 #: Where Nova tells its versions, and whether it wants a token there.
@@ -219,82 +214,3 @@ class TestFilter(Cases, base.TestCase):
             )
             ours = self.ask("GET", path, url=api.url, version=version)
             self.assertEqual(self.answer(theirs), self.answer(ours))
-
-
-class TestStockClients(base.TestCase):
-    """What is on PyPI, as it is."""
-
-    def openstack(self, *args, fails=False):
-        done = subprocess.run(
-            [
-                os.path.join(os.path.dirname(sys.executable), "openstack"),
-                "--os-compute-api-version",
-                "2.97",
-                *args,
-                "-f",
-                "json",
-            ],
-            capture_output=True,
-            text=True,
-            env={
-                **os.environ,
-                "PYTHONWARNINGS": "ignore",
-                "OS_CLIENT_CONFIG_FILE": self.nova.clouds,
-                "OS_CLOUD": "member",
-            },
-        )
-        self.assertEqual(0, done.returncode, done.stderr)
-        return json.loads(done.stdout or "null")
-
-    def test_the_story(self):
-        server, share = self.nova.server(), self.nova.share()
-        self.assertEqual([], self.openstack("server", "share", "list", server))
-        added = self.openstack(
-            *("server", "add", "share", server, share, "--tag", "data")
-        )
-        self.assertEqual("data", added["Tag"])
-        (listed,) = self.openstack("server", "share", "list", server)
-        self.assertEqual(share, listed["Share ID"])
-        shown = self.openstack("server", "share", "show", server, share)
-        self.assertEqual("data", shown["Tag"])
-        subprocess.run(
-            [
-                os.path.join(os.path.dirname(sys.executable), "openstack"),
-                "--os-compute-api-version",
-                "2.97",
-                *("server", "remove", "share", server, share),
-            ],
-            check=True,
-            capture_output=True,
-            env={
-                **os.environ,
-                "OS_CLIENT_CONFIG_FILE": self.nova.clouds,
-                "OS_CLOUD": "member",
-            },
-        )
-
-    def test_novas_own_commands(self):
-        server = self.stopped()
-        listed = self.openstack("server", "list")
-        self.assertIn(server, [found["ID"] for found in listed])
-        versions = self.openstack("versions", "show", "--service", "compute")
-        self.assertIn(
-            "2.97", [found["Max Microversion"] for found in versions]
-        )
-
-    def test_the_sdk(self):
-        script = (
-            "import openstack, sys\n"
-            "cloud = openstack.connect(cloud='member',"
-            " compute_default_microversion='2.97')\n"
-            "server = cloud.compute.get_server(sys.argv[1])\n"
-            "print(list(cloud.compute.share_attachments(server)),"
-            " cloud.compute.get_endpoint_data().max_microversion)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", script, self.stopped()],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OS_CLIENT_CONFIG_FILE": self.nova.clouds},
-        )
-        self.assertEqual("[] (2, 97)", done.stdout.strip(), done.stderr)

@@ -89,8 +89,12 @@ class LifecycleTest(base.ServerSharesTest):
         first, second = servers
         self.stop(first)
         self.detach(first, share)
+        base.wait_for(
+            lambda: self.rules(share),
+            lambda rules: len(rules) == 1,
+            "one access rule to be left",
+        )
         self.assertEqual("active", self.status(second, share))
-        self.assertEqual(1, len(self.rules(share)))
         self.stop(second)
         self.detach(second, share)
         self.wait_until_free(share)

@@ -16,12 +16,6 @@ All of the plugin, and the share attachment tests as they are installed. The
 shim is put in their way before they are loaded.
 """
 
-import pathlib
-import sys
-
-# The top directory of the discovery, as stestr runs it, is this one.
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
-
 import shim
 
 from nova_shares_tempest_plugin import plugin
