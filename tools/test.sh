@@ -25,10 +25,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
+[[ $venv = /* ]] || venv=$PWD/$venv
 [ $# -gt 0 ] || set -- unit functional functional_clients
 
 tools/venv.sh "$venv" test-requirements.txt ${EXTRA:+"$EXTRA"}
-export PATH=$PWD/$venv/bin:$PATH
+export PATH=$venv/bin:$PATH
 
 # stestr would run this one instead of the environment's.
 unset PYTHON

@@ -16,22 +16,28 @@ Each command is a process of its own, forked from one that has the client
 imported.
 """
 
+from importlib import metadata
 import multiprocessing
 import os
 import sys
 import warnings
 
-_PRELOADED = (
-    __name__,
+#: The client imports all its commands, whichever it runs.
+_PRELOADED = {
     "openstackclient.shell",
-    "openstackclient.compute.v2.server",
-    "openstackclient.compute.v2.server_share",
     "openstack.compute.v2._proxy",
     "openstack.connection",
     "openstack.shared_file_system.v2._proxy",
-)
+    *(
+        command.module
+        for command in metadata.distribution(
+            "python-openstackclient"
+        ).entry_points
+        if command.group.startswith("openstack.")
+    ),
+}
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(list(_PRELOADED))
+_context.set_forkserver_preload([__name__, *sorted(_PRELOADED)])
 
 
 def run(arguments, environment, output):
