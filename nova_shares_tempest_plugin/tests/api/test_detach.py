@@ -15,7 +15,6 @@
 from concurrent import futures
 
 from tempest.lib import decorators
-from tempest.lib import exceptions
 
 from nova_shares_tempest_plugin.tests.api import base
 from nova_shares_tempest_plugin.tests.base import NOBODY
@@ -117,16 +116,3 @@ class DetachTest(base.ApiTest):
         answer = self.ask_detach(server, self.share, self.admin_client)
         self.assertEqual(200, answer.status)
         self.wait_until_detached(server, self.share)
-
-    @decorators.idempotent_id("5f4a1c0d-3e69-4a4e-94ea-9e7c3f5a0b08")
-    @decorators.attr(type=["negative"])
-    def test_share_of_a_server_is_locked(self):
-        """Contract T1, D1: an attached share cannot be deleted."""
-        share = self.create_share()
-        server = self.create_server()
-        self.attach(server, share)
-        delete = self.shares_client.delete_share
-        self.assertRaises(exceptions.Forbidden, delete, share)
-        self.detach(server, share)
-        self.wait_until_free(share)
-        delete(share)

@@ -163,3 +163,16 @@ class LifecycleTest(base.ServerSharesTest):
         client.unlock_server(server)
         self.detach(server, first)
         self.attach(server, second)
+
+    @decorators.idempotent_id("5f4a1c0d-3e69-4a4e-94ea-9e7c3f5a0b08")
+    @decorators.attr(type=["negative"])
+    def test_delete_share(self):
+        """Contract T1, D1: an attached share cannot be deleted."""
+        share = self.create_share()
+        server = self.create_server()
+        self.attach(server, share)
+        delete = self.shares_client.delete_share
+        self.assertRaises(exceptions.Forbidden, delete, share)
+        self.detach(server, share)
+        self.wait_until_free(share)
+        delete(share)
