@@ -30,8 +30,4 @@ export NOVA_SHARES_HYPERVISOR=$cloud/run/{host}
 export NOT_RUN='^Cold migration is not available'
 exec "$here/run.sh" "$2" \
     compute-feature-enabled.cold_migration=False \
-    compute-feature-enabled.rescue=True \
-    compute-feature-enabled.resize=True \
-    compute-feature-enabled.shelve=True \
-    compute.shelved_offload_time=0 \
     nova_shares.unsupported_share_protocol=CIFS
