@@ -54,6 +54,7 @@ class Standalone(fixtures.Fixture):
 
     :param nova: a :class:`nova.Nova`
     :param api: its nova-api that HAProxy has; default: the one without us
+    :ivar configuration: HAProxy's, with other addresses than documented
     :ivar url: of HAProxy, without a slash at the end
     :ivar tls_url: the same by TLS
     """
@@ -71,9 +72,11 @@ class Standalone(fixtures.Fixture):
         self.tls_url = f"https://127.0.0.1:{ports[1]}"
         self.start_service()
         self.addCleanup(lambda: self.service.stop())
-        path = self._configure(*ports)
+        self.configuration = self._configure(*ports)
         self.haproxy = real.Process(
-            self.directory, "haproxy", [HAPROXY, "-db", "-f", path]
+            self.directory,
+            "haproxy",
+            [HAPROXY, "-db", "-f", self.configuration],
         )
         self.addCleanup(self.haproxy.stop)
         # For the clients, and for the service itself.
@@ -109,6 +112,16 @@ class Standalone(fixtures.Fixture):
             ],
             OS_NOVA_SHARES_CONFIG_FILES=path,
         )
+        # HAProxy takes it for up at first, and for down once it has looked
+        # in vain a few times.
+        real.wait_for(self._responds, lambda: self.service.tail(), limit=60)
+
+    def _responds(self):
+        try:
+            url = f"http://127.0.0.1:{self.port}/healthcheck"
+            return requests.get(url, timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
 
     def wait_for_maximum(self, version):
         """Wait until HAProxy's document shows a maximum microversion."""

@@ -14,10 +14,12 @@
 
 import os
 import subprocess
+import sys
 
 import requests
 import testtools
 
+from nova_shares.tests import documents
 from nova_shares.tests.functional_nova import base
 from nova_shares.tests.functional_nova import nova as real
 from nova_shares.tests.functional_nova import standalone
@@ -56,6 +58,38 @@ class TestStandalone(test_negotiation.Cases, base.TestCase):
         ]
         self.assertEqual("2.97", version["version"])
         return [x["href"] for x in version["links"] if x["rel"] == "self"]
+
+    def test_the_page_as_it_stands(self):
+        [block] = [
+            block
+            for block in documents.blocks("install/api")
+            if (block.section, block.kind) == ("The load balancer", "console")
+        ]
+        put_in = {
+            "haproxy -c": f"{standalone.HAPROXY} -c",
+            "/etc/haproxy/haproxy.cfg": self.served.configuration,
+            "http://controller:8774": self.url,
+            "openstack ": f"{os.path.dirname(sys.executable)}/openstack ",
+        }
+        printed = []
+        for _, command in block.commands():
+            for before, after in put_in.items():
+                command = command.replace(before, after)
+            done = subprocess.run(
+                command.split(),
+                env={
+                    **os.environ,
+                    "OS_CLIENT_CONFIG_FILE": self.nova.clouds,
+                    "OS_CLOUD": "member",
+                    "PYTHONWARNINGS": "ignore",
+                },
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual(0, done.returncode, done.stderr)
+            printed.append(done.stdout)
+        _, documents_, _ = printed
+        self.assertIn('"version": "2.97"', documents_)
 
     def test_links(self):
         for path in ("/", "/v2.1", "/v2.1/"):

@@ -42,6 +42,10 @@ _ELSEWHERE = {
     "mount -t virtiofs website /srv/website",
     "openstack user create --domain default --password-prompt nova-shares",
     "openstack role add --project service --user nova-shares admin",
+    # With HAProxy, and a Nova below 2.97.
+    "haproxy -c -f /etc/haproxy/haproxy.cfg",
+    "curl http://controller:8774/",
+    "openstack --os-compute-api-version 2.97 server list",
 }
 _PAGES = (
     "install/requirements",
