@@ -125,6 +125,11 @@ PARTS = (
         " EXTRA=.[agent] tools/test.sh functional_libvirt",
         "libvirt",
     ),
+    Part(
+        "devstack",
+        "NOVA_VENV=.venv-nova30 tools/devstack/run.sh {work}/devstack",
+        ("environment", "manila", "nova-30"),
+    ),
     suite(
         "functional-nova30",
         "NOVA_SHARES_TEST_NOVA=$PWD/.venv-nova30"
