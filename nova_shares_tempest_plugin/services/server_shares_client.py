@@ -15,9 +15,15 @@
 import dataclasses
 import json
 import re
+import time
 
+from oslo_log import log as logging
 from tempest.lib.services.compute import servers_client
 
+LOG = logging.getLogger(__name__)
+
+#: How often a request is repeated that is answered with 503 and Retry-After.
+_REPEATS = 3
 #: A project at the end of the endpoint of the Compute API.
 _PROJECT = re.compile(r"/[0-9a-f-]{32,36}/?$")
 
@@ -46,6 +52,19 @@ class Answer:
 
 class ServerSharesClient(servers_client.ServersClient):
     """The four calls are tempest's own; their schemas are checked there."""
+
+    def raw_request(self, url, method, *args, **kwargs):
+        """Send a request, again if a busy service says when to.
+
+        Tempest does the same after 413 and 429. No test expects a 503.
+        """
+        for _ in range(_REPEATS):
+            answer, body = super().raw_request(url, method, *args, **kwargs)
+            if answer.status != 503 or "retry-after" not in answer:
+                return answer, body
+            LOG.warning("Repeated after 503: %s %s", method, url)
+            time.sleep(int(answer["retry-after"]))
+        return super().raw_request(url, method, *args, **kwargs)
 
     def ask(
         self,

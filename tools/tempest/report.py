@@ -126,6 +126,9 @@ def main(directory, *reasons):
     show_shim(directory)
     groups = collections.Counter(name.split(".")[0] for name in names)
     print("\nThere are:", ", ".join(f"{n} of {g}" for g, n in groups.items()))
+    log = directory / "workspace" / "tempest.log"
+    repeated = log.read_text(errors="replace").count("Repeated after 503: ")
+    print(f"Repeated after a 503 with Retry-After: {repeated} requests.")
     print(f"Not run: {len(names) - passed - failed}, for the reasons above.")
     print(f"{passed} passed, {failed} failed")
     return failed != 0 or passed == 0

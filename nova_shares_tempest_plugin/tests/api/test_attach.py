@@ -36,14 +36,6 @@ class AttachTest(base.ApiTest):
         cls.share = cls.make_share(cls.addClassResourceCleanup)
         cls.other_share = cls.make_share(cls.addClassResourceCleanup)
 
-    def assert_not_found(self, answer, share_id):
-        message = f"Share {share_id} could not be found."
-        self.assert_fault(answer, 404, "itemNotFound", message)
-
-    def assert_nothing_recorded(self, server):
-        listed = self.client.list_share_attachments(server)
-        self.assertEqual([], listed["shares"])
-
     @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f01")
     @decorators.attr(type=["smoke"])
     def test_attach(self):
@@ -108,6 +100,86 @@ class AttachTest(base.ApiTest):
         self.assertEqual("0", answer.headers["content-length"])
         self.assert_headers(answer)
         self.wait_until_detached(server, self.share)
+
+    @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f0d")
+    @decorators.attr(type=["negative"])
+    def test_attached_already(self):
+        """Contract A26, A27: the same share or tag; another of both."""
+        server = self.create_server()
+        self.attach(server, self.share, tag="data")
+        for share, tag in (
+            (self.share, "data"),
+            (self.share, "other"),
+            (self.other_share, "data"),
+        ):
+            self.assert_conflict(
+                self.ask_attach(server, share, tag=tag),
+                f"Share '{share}' or tag '{tag}' already associated to this "
+                "server.",
+            )
+        # A tag is compared byte for byte.
+        tag = "DATA" if CONF.nova_shares.own_answers else "other"
+        self.attach(server, self.other_share, tag=tag)
+        listed = self.client.list_share_attachments(server)["shares"]
+        self.assertEqual({"data", tag}, {share["tag"] for share in listed})
+
+    @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f0e")
+    def test_concurrent_attaches(self):
+        """Contract A29: one share, one server, eight requests at once."""
+        server = self.create_server()
+        with futures.ThreadPoolExecutor(8) as pool:
+            answers = list(
+                pool.map(
+                    lambda _: self.ask_attach(server, self.share), range(8)
+                )
+            )
+        self.assertEqual(
+            [201] + 7 * [409], sorted(answer.status for answer in answers)
+        )
+        message = (
+            f"Share '{self.share}' or tag '{self.share}' already associated "
+            "to this server."
+        )
+        for answer in answers:
+            if answer.status == 409:
+                self.assert_conflict(answer, message)
+        self.wait_for_status(server, self.share, "inactive")
+        listed = self.client.list_share_attachments(server)["shares"]
+        self.assertEqual(1, len(listed))
+
+    @base.own_answer
+    @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f0f")
+    def test_start_at_once(self):
+        """Contract T4: the server starts while the share is attaching."""
+        server = self.create_server()
+        self.client.attach_share(server, share_id=self.share)
+        self.start(server)
+        self.wait_for_status(server, self.share, "active")
+        self.stop(server)
+        wait_for(
+            lambda: self.status(server, self.share),
+            lambda status: status == "inactive",
+            "the share to be inactive",
+        )
+
+
+class AttachRefusedTest(base.ApiTest):
+    """A share, and servers that each test makes."""
+
+    credentials = (*base.ApiTest.credentials, "admin")
+
+    @classmethod
+    def resource_setup(cls):
+        super().resource_setup()
+        cls.share = cls.make_share(cls.addClassResourceCleanup)
+
+    def assert_not_found(self, answer, share_id):
+        message = f"Share {share_id} could not be found."
+        self.assert_fault(answer, 404, "itemNotFound", message)
+
+    def assert_nothing_recorded(self, server):
+        listed = self.client.list_share_attachments(server)
+        self.assertEqual([], listed["shares"])
 
     @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f06")
     @decorators.attr(type=["negative"])
@@ -194,65 +266,4 @@ class AttachTest(base.ApiTest):
         self.assert_conflict(
             self.ask_attach(self.create_server(), share),
             f"Share protocol {protocol} is not supported.",
-        )
-
-    @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f0d")
-    @decorators.attr(type=["negative"])
-    def test_attached_already(self):
-        """Contract A26, A27: the same share or tag; another of both."""
-        server = self.create_server()
-        self.attach(server, self.share, tag="data")
-        for share, tag in (
-            (self.share, "data"),
-            (self.share, "other"),
-            (self.other_share, "data"),
-        ):
-            self.assert_conflict(
-                self.ask_attach(server, share, tag=tag),
-                f"Share '{share}' or tag '{tag}' already associated to this "
-                "server.",
-            )
-        # A tag is compared byte for byte.
-        tag = "DATA" if CONF.nova_shares.own_answers else "other"
-        self.attach(server, self.other_share, tag=tag)
-        listed = self.client.list_share_attachments(server)["shares"]
-        self.assertEqual({"data", tag}, {share["tag"] for share in listed})
-
-    @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f0e")
-    def test_concurrent_attaches(self):
-        """Contract A29: one share, one server, eight requests at once."""
-        server = self.create_server()
-        with futures.ThreadPoolExecutor(8) as pool:
-            answers = list(
-                pool.map(
-                    lambda _: self.ask_attach(server, self.share), range(8)
-                )
-            )
-        self.assertEqual(
-            [201] + 7 * [409], sorted(answer.status for answer in answers)
-        )
-        message = (
-            f"Share '{self.share}' or tag '{self.share}' already associated "
-            "to this server."
-        )
-        for answer in answers:
-            if answer.status == 409:
-                self.assert_conflict(answer, message)
-        self.wait_for_status(server, self.share, "inactive")
-        listed = self.client.list_share_attachments(server)["shares"]
-        self.assertEqual(1, len(listed))
-
-    @base.own_answer
-    @decorators.idempotent_id("3d2e9a8b-1c47-4e2c-b2c8-7c5a1d3e8f0f")
-    def test_start_at_once(self):
-        """Contract T4: the server starts while the share is attaching."""
-        server = self.create_server()
-        self.client.attach_share(server, share_id=self.share)
-        self.start(server)
-        self.wait_for_status(server, self.share, "active")
-        self.stop(server)
-        wait_for(
-            lambda: self.status(server, self.share),
-            lambda status: status == "inactive",
-            "the share to be inactive",
         )

@@ -75,6 +75,28 @@ class LifecycleTest(base.ServerSharesTest):
         waiters.wait_for_server_status(self.client, server, "ACTIVE")
         self.wait_for_status(server, share, "active")
 
+    @decorators.idempotent_id("7b6c3e2f-5a8b-4c6a-b6ac-1a9e5b7c2d06")
+    def test_delete_server(self):
+        """Contract P3, T5: nothing is left of a deleted server."""
+        shares = [self.create_share() for _ in range(2)]
+        server = self.create_server()
+        for share in shares:
+            self.attach(server, share)
+        self.start(server)
+        self.wait_for_status(server, shares[0], "active")
+        self.client.delete_server(server)
+        waiters.wait_for_server_termination(self.client, server)
+        for share in shares:
+            self.wait_until_free(share)
+            self.wait_until_detached(server, share)
+        self.assertRaises(
+            exceptions.NotFound, self.client.list_share_attachments, server
+        )
+
+
+class SeveralTest(base.ServerSharesTest):
+    """Several servers, several shares, and what locks keep as it is."""
+
     @decorators.idempotent_id("7b6c3e2f-5a8b-4c6a-b6ac-1a9e5b7c2d04")
     def test_two_servers_with_one_share(self):
         """Contract A27, T6: the last detach of a host removes its rule."""
@@ -121,24 +143,6 @@ class LifecycleTest(base.ServerSharesTest):
         self.start(server)
         self.wait_for_status(server, second, "active")
         self.assertIsNone(self.status(server, first))
-
-    @decorators.idempotent_id("7b6c3e2f-5a8b-4c6a-b6ac-1a9e5b7c2d06")
-    def test_delete_server(self):
-        """Contract P3, T5: nothing is left of a deleted server."""
-        shares = [self.create_share() for _ in range(2)]
-        server = self.create_server()
-        for share in shares:
-            self.attach(server, share)
-        self.start(server)
-        self.wait_for_status(server, shares[0], "active")
-        self.client.delete_server(server)
-        waiters.wait_for_server_termination(self.client, server)
-        for share in shares:
-            self.wait_until_free(share)
-            self.wait_until_detached(server, share)
-        self.assertRaises(
-            exceptions.NotFound, self.client.list_share_attachments, server
-        )
 
     @testtools.skipUnless(
         CONF.nova_shares.own_answers, "[nova_shares] own_answers is False"
