@@ -54,15 +54,17 @@ class Standalone(fixtures.Fixture):
 
     :param nova: a :class:`nova.Nova`
     :param api: its nova-api that HAProxy has; default: the one without us
+    :param maximum: what the version documents then show
     :ivar configuration: HAProxy's, with other addresses than documented
     :ivar url: of HAProxy, without a slash at the end
     :ivar tls_url: the same by TLS
     """
 
-    def __init__(self, nova, api=None):
+    def __init__(self, nova, api=None, maximum="2.97"):
         super().__init__()
         self._nova = nova
         self._api = api or nova.plain
+        self._maximum = maximum
 
     def _setUp(self):
         self.directory = self.useFixture(fixtures.TempDir()).path
@@ -83,7 +85,7 @@ class Standalone(fixtures.Fixture):
         endpoints = self._nova.cloud.keystone.elsewhere
         endpoints["compute"] = f"{self.url}/v2.1"
         self.addCleanup(endpoints.clear)
-        self.wait_for_maximum("2.97")
+        self.wait_for_maximum(self._maximum)
 
     def restart(self, options=""):
         """Start the service again; options as :meth:`start_service`."""
@@ -123,19 +125,31 @@ class Standalone(fixtures.Fixture):
         except requests.RequestException:
             return False
 
-    def wait_for_maximum(self, version):
-        """Wait until HAProxy's document shows a maximum microversion."""
+    def wait_for_maximum(self, version, served=True):
+        """Wait until HAProxy's documents show a maximum microversion.
+
+        :param served: whether it has the service then
+        """
         seen = []
 
         def shown():
             try:
-                seen[:] = [requests.get(f"{self.url}/v2.1/", timeout=5).text]
+                document, shares = (
+                    requests.get(f"{self.url}/v2.1/{path}", timeout=10)
+                    for path in ("", "servers/any/shares")
+                )
             except requests.RequestException as e:
-                seen[:] = [str(e)]
-            if version == "2.97":
+                seen[:] = [e]
+                return False
+            finally:
+                assert self.haproxy.popen.poll() is None, self.haproxy.tail()
+            if served:
                 assert self.service.popen.poll() is None, self.service.tail()
-            assert self.haproxy.popen.poll() is None, self.haproxy.tail()
-            return f'"version": "{version}"' in seen[0]
+            seen[:] = [document.text, shares.text]
+            return f'"version": "{version}"' in document.text and (
+                # It requires a token.
+                shares.status_code == (401 if served else 503)
+            )
 
         real.wait_for(
             shown,

@@ -142,7 +142,7 @@ class TestStandalone(test_negotiation.Cases, base.TestCase):
         self.served.service.stop()
         self.addCleanup(self.served.wait_for_maximum, "2.97")
         self.addCleanup(self.served.start_service)
-        self.served.wait_for_maximum("2.96")
+        self.served.wait_for_maximum("2.96", served=False)
         for version in ("2.97", "2.96", "latest"):
             response = self.ask(
                 "GET", "/servers", url=self.url, version=version
