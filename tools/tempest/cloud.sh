@@ -30,4 +30,5 @@ export NOVA_SHARES_HYPERVISOR=$cloud/run/{host}
 export NOT_RUN='^Cold migration is not available'
 exec "$here/run.sh" "$2" \
     compute-feature-enabled.cold_migration=False \
-    nova_shares.unsupported_share_protocol=CIFS
+    nova_shares.unsupported_share_protocol=CIFS \
+    share.default_share_type_name=default
