@@ -24,7 +24,8 @@
 #   cloud.sh stop DIR NAME...  hypervisors, nova-conductor, nova-scheduler,
 #                              nova-api, or on compute1 and compute2:
 #                              nova-HOST, nova-shares-HOST; and what
-#                              manila-services.sh has
+#                              manila-services.sh has. Only when told so:
+#                              nova-plain, a nova-api without our filters
 #   cloud.sh down DIR          stop them all
 #
 # Users are admin, member and reader (of the project demo) and other (of the
@@ -42,7 +43,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 usage='usage: cloud.sh up|down DIR, or start|stop DIR NAME...'
 verb=${1:?$usage}
 dir=${2:?$usage}
-mkdir -p "$dir"/{etc/nova,etc/placement,etc/glance,etc/nova-shares.d} \
+mkdir -p "$dir"/etc/{nova,nova-plain,placement,glance,nova-shares.d} \
     "$dir"/{log,run,state,images}
 dir=$(cd "$dir" && pwd)
 settings=$dir/etc/settings
@@ -89,7 +90,11 @@ start() {
         nova-api)
             export OS_NOVA_CONFIG_DIR=$dir/etc/nova
             bin=$NOVA_VENV/bin web "$name" "${PORTS}774" \
-                nova.wsgi.osapi_compute ;;
+                nova.wsgi.osapi_compute --threads 32 ;;
+        nova-plain)
+            export OS_NOVA_CONFIG_DIR=$dir/etc/nova-plain
+            bin=$NOVA_VENV/bin web "$name" "${PORTS}775" \
+                nova.wsgi.osapi_compute --threads 32 ;;
         nova-conductor | nova-scheduler)
             run "$name" "$NOVA_VENV/bin/$name" \
                 --config-file "$dir/etc/nova/nova.conf" ;;
@@ -213,6 +218,8 @@ connection = ${database}_shares
 [api]
 # Nova 34 has server shares too, which are not those that are to be seen.
 serve = always
+# Tests send eight requests of a project at a time.
+max_concurrent_requests = 12
 [compute]
 virt_driver = fake
 [nova]
@@ -239,6 +246,8 @@ fake_hypervisor = $dir/run/$host
 CONF
     done
     cp "$NOVA_VENV/etc/nova/api-paste.ini" "$dir/etc/nova/"
+    cp "$NOVA_VENV/etc/nova/api-paste.ini" "$dir/etc/nova-plain/"
+    ln -sf ../nova/nova.conf "$dir/etc/nova-plain/"
     shares_manage paste install --paste-file "$dir/etc/nova/api-paste.ini" \
         --our-file "$dir/etc/nova-shares.conf" >/dev/null
     write_clouds
@@ -354,7 +363,7 @@ stop)
     stop_all "${@:3}"
     ;;
 down)
-    stop_all "${processes[@]}"
+    stop_all "${processes[@]}" nova-plain
     "$here/manila-services.sh" down "$dir"
     ;;
 *) echo "$usage" >&2; exit 2 ;;

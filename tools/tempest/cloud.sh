@@ -25,7 +25,7 @@ url=$(awk '$1 == "auth_url:" {print $2; exit}' "$cloud/clouds.yaml")
 
 export OS_AUTH_URL=$url OS_USERNAME=admin OS_PASSWORD=secret
 export OS_PROJECT_NAME=admin
-export NOVA_SHARES_HYPERVISOR=$cloud/run/{host}
+export NOVA_SHARES_HYPERVISOR="$cloud/run/{host}"
 # The scenarios that move a server to another host.
 export NOT_RUN='^Cold migration is not available'
 exec "$here/run.sh" "$2" \

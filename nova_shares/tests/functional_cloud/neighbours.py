@@ -102,15 +102,17 @@ class Neighbours:
         """Make a share of the project demo that is available."""
         client = self.manila("member")
         fields = {"share_proto": proto, "size": 1, "share_type": _TYPES[proto]}
-        made = client.post("/shares", json={"share": fields}).json()["share"]
-        path = f"/shares/{made['id']}"
-        self._shares.append(made["id"])
+        answer = client.post("/shares", json={"share": fields})
+        assert answer.status_code == 200, answer.text
+        share = answer.json()["share"]["id"]
+        path = f"/shares/{share}"
+        self._shares.append(share)
 
         def status():
             return client.get(path).json()["share"]["status"]
 
         cloud.wait_for(lambda: status() == "available", status, 60)
-        return made["id"]
+        return share
 
     def remove_share(self, share):
         """Delete a share, whatever is locked or attached."""

@@ -53,17 +53,21 @@ _STATUSES = {
 class Running(cloud.Base):
     """The cloud, which is there; agents are those of an operator but quick.
 
-    Servers are made on :attr:`host`. The agents are started anew with the
-    options.
+    Servers are made on :attr:`host`.
+
+    :param restart: the agents are started anew with the options
 
     :ivar cloud: the :class:`neighbours.Neighbours`
+    :ivar nova: URL of the nova-api with our filters
+    :ivar plain_nova: URL of one without them, if it is started
     :ivar store: the database of filters and agents
     """
 
     host = HOSTS[0]
 
-    def __init__(self, options="", **quickly):
+    def __init__(self, options="", restart=True, **quickly):
         super().__init__()
+        self._restart = restart
         quickly.setdefault("policy_timeout", 20)
         self._options = cloud.quick(**quickly) + options
 
@@ -74,17 +78,21 @@ class Running(cloud.Base):
         self.store = db_store.Store.from_conf(self._conf)
         self._agent_api = rpc.AgentAPI(self._conf)
         self.addCleanup(self._agent_api.close)
-        catalog = _Catalog()
-        self.users = real.Users(catalog.keystone, catalog.manila)
-        self._nova = catalog.nova
+        where = _Where()
+        self.users = real.Users(where.keystone, where.manila)
+        self.nova, self.plain_nova = where.nova, where.plain_nova
         self.cloud = neighbours.Neighbours(self)
         self.hypervisor = self.hypervisor_of(self.host)
         self._servers = []
         self.addCleanup(self.place_on, *HOSTS)
-        self._options_file = DIRECTORY / "etc" / "nova-shares.d" / "test.conf"
-        self._options_file.write_text(self._options)
+        if self._restart:
+            self._configure_agents()
+
+    def _configure_agents(self):
+        options = DIRECTORY / "etc" / "nova-shares.d" / "test.conf"
+        options.write_text(self._options)
         self.addCleanup(self._restart_agents)
-        self.addCleanup(self._options_file.unlink)
+        self.addCleanup(options.unlink)
         self._restart_agents()
 
     @staticmethod
@@ -143,7 +151,7 @@ class Running(cloud.Base):
     # What a story says.
 
     def url(self, path):
-        return f"{self._nova}{path}"
+        return f"{self.nova}{path}"
 
     def _session(self, user):
         return self.users.session(user)
@@ -222,7 +230,7 @@ class Running(cloud.Base):
         for host in HOSTS:
             for step in fake.STEPS:
                 self.hypervisor_of(host).fail(step, "", 0)
-        self.start_agent_if_stopped()
+        self.service("start", f"nova-shares-{self.host}")
         for mapping in self.store.list_all():
             unwanted = self.store.want_detached(mapping.uuid)
             if unwanted:
@@ -235,13 +243,9 @@ class Running(cloud.Base):
         )
         self.cloud.remove_shares()
 
-    def start_agent_if_stopped(self):
-        if self.store.agent(self.host).is_down(5):
-            self.start_agent()
 
-
-class _Catalog:
-    """Where the services are."""
+class _Where:
+    """Where the services are: their URLs."""
 
     def __init__(self):
         settings = (DIRECTORY / "etc" / "settings").read_text()
@@ -249,6 +253,7 @@ class _Catalog:
         self.keystone = f"http://127.0.0.1:{ports}000"
         self.manila = f"http://127.0.0.1:{ports}786"
         self.nova = f"http://127.0.0.1:{ports}774/v2.1"
+        self.plain_nova = f"http://127.0.0.1:{ports}775/v2.1"
 
 
 class Shared:
