@@ -13,6 +13,7 @@
 """HAProxy before a Nova that has server shares: it stays out of the way."""
 
 from nova_shares.tests.functional_nova import base
+from nova_shares.tests.functional_nova import nova as real
 from nova_shares.tests.functional_nova import standalone
 
 _MAXIMUM = "2.104"
@@ -33,6 +34,15 @@ class TestStandalone(base.TestCase):
                 for url in (self.nova.plain.url, self.url)
             )
             self.assertEqual(theirs, ours)
+        # HAProxy takes each server for up before it has looked.
+        real.wait_for(
+            lambda: (
+                self.ask(
+                    "GET", "/flavors", url=self.url, version="2.98"
+                ).status_code
+                == 200
+            )
+        )
         for version in ("2.96", "2.98", _MAXIMUM, "2.105"):
             theirs, ours = (
                 self.answer(
