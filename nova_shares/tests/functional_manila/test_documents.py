@@ -68,8 +68,9 @@ class ServiceUserTest(testtools.TestCase):
     def test_the_service_user(self):
         commands = [
             command.replace("nova-shares", self.name)
-            for _, command in documents.commands("install/api")
-            if command.startswith("openstack ")
+            for block in documents.blocks("install/api")
+            if block.section == "Create the service user"
+            for _, command in block.commands()
         ]
         self.assertEqual(2, len(commands), commands)
         create, add = commands
