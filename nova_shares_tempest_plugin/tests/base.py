@@ -49,7 +49,7 @@ class ServerSharesTest(test.BaseTestCase):
                 raise cls.skipException(f"{service} is not available")
         api_version_utils.check_skip_with_microversion(
             VERSION,
-            "latest",
+            VERSION,
             CONF.compute.min_microversion,
             CONF.compute.max_microversion,
         )
@@ -115,14 +115,18 @@ class ServerSharesTest(test.BaseTestCase):
         def gone():
             try:
                 client.delete_share(share_id)
-            except (exceptions.Forbidden, exceptions.BadRequest):
-                return False
+            except (exceptions.Forbidden, exceptions.BadRequest) as error:
+                return str(error)
             except exceptions.NotFound:
                 return True
             client.wait_for_resource_deletion(share_id)
             return True
 
-        wait_for(gone, bool, f"share {share_id} to be deleted")
+        wait_for(
+            gone,
+            lambda seen: seen is True,
+            f"share {share_id} to be deleted",
+        )
 
     @classmethod
     def make_server(cls, clean_up, client=None, stopped=True, **fields):

@@ -50,7 +50,7 @@ class StatesTest(base.ApiTest):
             self.assert_conflict(answer, f"Cannot 'delete share'{end}")
 
     @decorators.idempotent_id("4e3f0b9c-2d58-4f3d-83d9-8d6b2e4f9a01")
-    @decorators.attr(type=["negative", "smoke"])
+    @decorators.attr(type=["negative"])
     def test_active(self):
         """Contract A15, D2: a server that runs."""
         server = self.create_server(stopped=False)

@@ -27,7 +27,7 @@ class LifecycleTest(base.ServerSharesTest):
     """From the attach to the last access rule."""
 
     @decorators.idempotent_id("7b6c3e2f-5a8b-4c6a-b6ac-1a9e5b7c2d01")
-    @decorators.attr(type=["smoke"])
+    @decorators.attr(type=["slow"])
     def test_attach_start_stop_detach(self):
         """Contract T1, T2, D1: the whole life of an attachment."""
         share = self.create_share()
