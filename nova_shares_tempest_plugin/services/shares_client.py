@@ -14,20 +14,21 @@
 
 import json
 
-from tempest import config
 from tempest.lib import exceptions
 from tempest.lib.common import rest_client
 
-CONF = config.CONF
-
 
 class SharesClient(rest_client.RestClient):
-    """Shares, and the access rules and locks that they get."""
+    """Shares, and the access rules and locks that they get.
+
+    :ivar api_microversion: of the requests, at least 2.82
+    """
+
+    api_microversion = "2.82"
 
     def get_headers(self, accept_type=None, send_type=None):
         headers = super().get_headers(accept_type, send_type)
-        version = CONF.nova_shares.share_microversion
-        headers["X-OpenStack-Manila-API-Version"] = version
+        headers["X-OpenStack-Manila-API-Version"] = self.api_microversion
         return headers
 
     def create_share(self, **fields):

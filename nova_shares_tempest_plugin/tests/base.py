@@ -74,6 +74,12 @@ class ServerSharesTest(test.BaseTestCase):
         cls.shares_client = member.SharesClient()
         cls.admin_shares_client = admin.SharesClient()
         cls.alt_shares_client = alt.SharesClient()
+        for client in (
+            cls.shares_client,
+            cls.admin_shares_client,
+            cls.alt_shares_client,
+        ):
+            client.api_microversion = CONF.nova_shares.share_microversion
 
     @classmethod
     def resource_setup(cls):
