@@ -92,7 +92,7 @@ def name_newest(response: webob.Response) -> None:
 
 
 class NovaVersions:
-    """What the application that a filter wraps says of its versions."""
+    """What an application that answers as Nova does says of its versions."""
 
     def __init__(self, app: nova.WSGIApp) -> None:
         self._app = app

@@ -12,11 +12,10 @@
 
 """The three deployments, as the cases of stock clients see them."""
 
-import atexit
-
 import fixtures
 
 from nova_shares.tests.functional import cloud as devcloud
+from nova_shares.tests.functional_nova import base
 from nova_shares.tests.functional_nova import nova as real
 from nova_shares.tests.functional_nova import standalone
 from nova_shares.tests.functional_nova import stubs
@@ -128,13 +127,7 @@ class Standalone(_Nova):
 
 def _shared_nova():
     if not _nova:
-        nova = real.Nova(guests=True)
-        try:
-            nova.setUp()
-        except BaseException:
-            nova.cleanUp(raise_first=False)
-            raise
-        atexit.register(nova.cleanUp)
+        nova = base.started(real.Nova(guests=True))
         # Nova asks its own Glance, and the clients that of the catalog.
         nova.cloud.nova.images.clear()
         nova.cloud.nova.images[stubs.IMAGE] = "disk"

@@ -33,15 +33,19 @@ _OF_ONE_ANSWER = (
 def shared():
     """Get the Nova of this run; started when it is first needed."""
     if not _shared:
-        fixture = nova.Nova()
-        try:
-            fixture.setUp()
-        except BaseException:
-            fixture.cleanUp(raise_first=False)
-            raise
-        atexit.register(fixture.cleanUp)
-        _shared.append(fixture)
+        _shared.append(started(nova.Nova()))
     return _shared[0]
+
+
+def started(fixture):
+    """Start a fixture that is there until the run ends."""
+    try:
+        fixture.setUp()
+    except BaseException:
+        fixture.cleanUp(raise_first=False)
+        raise
+    atexit.register(fixture.cleanUp)
+    return fixture
 
 
 class TestCase(testtools.TestCase):

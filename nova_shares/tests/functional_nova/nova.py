@@ -238,11 +238,10 @@ class Api(Process):
         return self
 
     def _answers(self):
-        try:
-            return requests.get(self.url, timeout=5).status_code == 200
-        except requests.RequestException:
-            assert self.popen.poll() is None, self.tail()
-            return False
+        if responds(self.url):
+            return True
+        assert self.popen.poll() is None, self.tail()
+        return False
 
 
 class Nova(fixtures.Fixture):
@@ -775,6 +774,14 @@ def in_daemon(make):
     thread.start()
     thread.join()
     return made[0]
+
+
+def responds(url):
+    """Tell whether a URL is served, with 200."""
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 def wait_for(condition, what="it never came true", limit=30.0):

@@ -116,14 +116,10 @@ class Standalone(fixtures.Fixture):
         )
         # HAProxy takes it for up at first, and for down once it has looked
         # in vain a few times.
-        real.wait_for(self._responds, lambda: self.service.tail(), limit=60)
-
-    def _responds(self):
-        try:
-            url = f"http://127.0.0.1:{self.port}/healthcheck"
-            return requests.get(url, timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
+        url = f"http://127.0.0.1:{self.port}/healthcheck"
+        real.wait_for(
+            lambda: real.responds(url), lambda: self.service.tail(), limit=60
+        )
 
     def wait_for_maximum(self, version, served=True):
         """Wait until HAProxy's documents show a maximum microversion.

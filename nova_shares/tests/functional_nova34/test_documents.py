@@ -23,8 +23,6 @@ import subprocess
 import sys
 import uuid
 
-import requests
-
 from nova_shares.tests import documents
 from nova_shares.tests.functional_nova import base
 from nova_shares.tests.functional_nova import nova
@@ -299,13 +297,7 @@ class TestInstall(base.TestCase):
         )
         self.addCleanup(started.stop)
         self.url = f"http://127.0.0.1:{port}"
-        nova.wait_for(lambda: self.answers(self.url), started.tail, limit=120)
-
-    def answers(self, url):
-        try:
-            return requests.get(url, timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
+        nova.wait_for(lambda: nova.responds(self.url), started.tail, limit=120)
 
     def install_service(self, where):
         package, page = "install/package", "install/api"
